@@ -1,0 +1,173 @@
+"""The broker: opens its store, listens, and stops without losing anything."""
+
+import asyncio
+import logging
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from broker.connection import Connection
+from broker.disk import DiskWatch
+from broker.hub import Hub
+from broker.settings import Settings
+from broker.store.errors import StoreError
+from broker.store.interface import Store
+from broker.store.postgres import EmbeddedStore, PostgresStore
+from protocol.reasons import Reason
+
+_logger = logging.getLogger("pubsub.broker")
+
+
+class CannotListen(Exception):
+    """The address cannot be listened on. The text says why and what to do."""
+
+
+class Broker:
+    """A broker inside the running event loop.
+
+        async with Broker(Settings(data_dir=folder, port=0)) as broker:
+            print(broker.port)
+
+    Several may run in one loop, each on a store of its own. When the block is left, accepted
+    publishes are committed and answered, cursors are saved, clients are told, and nothing is
+    left running.
+    """
+
+    def __init__(self, settings: Settings, store: Store | None = None) -> None:
+        self.settings = settings
+        self.host = settings.host
+        self.port = settings.port
+        self._store = store if store is not None else _store_of(settings)
+        self._connections: set[Connection] = set()
+        self._one_gone = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._server: asyncio.Server | None = None
+        self._stopping: asyncio.Task[None] | None = None
+        self._failed: asyncio.Future[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Open the store and listen; return when clients can connect.
+
+        Raises:
+            StoreUnusable: a person has to do something about the store first.
+            CannotListen: the address is taken or not ours.
+        """
+        await self._store.open()
+        try:
+            self._hub = Hub(self.settings, self._store)
+            self._hub.topics.load(await self._store.topics())
+            await self._listen()
+        except BaseException:
+            await self._store.close()
+            raise
+        loop = asyncio.get_running_loop()
+        self._failed = loop.create_future()
+        self._tasks = [
+            loop.create_task(self._hub.log.run(), name="log"),
+            loop.create_task(self._hub.keep_saving(), name="cursors"),
+        ]
+        if self.settings.data_dir is not None:
+            watch = DiskWatch(self.settings.data_dir, self.settings.disk_floor_bytes)
+            self._tasks.append(loop.create_task(watch.run(self._hub.log), name="disk"))
+        for task in self._tasks:
+            task.add_done_callback(self._task_ended)
+
+    async def serve(self) -> None:
+        """Return never; raise what made the broker unable to go on, should that happen."""
+        assert self._failed is not None
+        await self._failed
+
+    async def stop(self) -> None:
+        """Stop as the class promises. A second call waits for the first."""
+        if self._stopping is None:
+            self._stopping = asyncio.get_running_loop().create_task(self._stop())
+        await asyncio.shield(self._stopping)
+
+    async def _listen(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            self._server = await loop.create_server(
+                self._accept, self.settings.host, self.settings.port, backlog=self.settings.backlog
+            )
+        except OSError as error:
+            raise CannotListen(
+                f"Cannot listen on {self.settings.host}:{self.settings.port}:"
+                f" {error.strerror or error}. Stop what is using it, or choose another with"
+                " --port (0 takes any free one)."
+            ) from error
+        self.host, self.port = self._server.sockets[0].getsockname()[:2]
+
+    def _accept(self) -> Connection:
+        connection = Connection(self._hub, self._gone)
+        self._connections.add(connection)
+        return connection
+
+    def _task_ended(self, task: asyncio.Task[None]) -> None:
+        """A task of ours has ended by itself: a fault of the program that must be seen."""
+        if not task.cancelled() and self._failed is not None and not self._failed.done():
+            error = task.exception() or RuntimeError(f"{task.get_name()} ended")
+            _logger.critical("the broker cannot go on", exc_info=error)
+            self._failed.set_exception(error)
+
+    async def _stop(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            await self._answer_accepted()
+            await self._say_goodbye()
+            await self._save_cursors()
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await self._hub.close(self.settings.stop_wait_s)
+        await self._store.close()
+
+    async def _answer_accepted(self) -> None:
+        log = self._hub.log
+        log.close(Reason.STOPPING, "the broker is being stopped; publish again when it is back")
+        if not self._tasks[0].done():
+            await log.drain()
+
+    async def _say_goodbye(self) -> None:
+        """Tell every client, and let them take what was sent, within a bounded time."""
+        for connection in [*self._connections]:
+            connection.session.say_goodbye()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._all_gone(), self.settings.stop_wait_s)
+        for connection in [*self._connections]:
+            connection.abort()
+        await self._all_gone()
+
+    async def _all_gone(self) -> None:
+        while self._connections:
+            self._one_gone.clear()
+            await self._one_gone.wait()
+
+    def _gone(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+        self._one_gone.set()
+
+    async def _save_cursors(self) -> None:
+        try:
+            await self._hub.saver.save()
+        except StoreError as error:
+            _logger.warning("cursors could not be saved, so some messages come again: %s", error)
+
+
+def _store_of(settings: Settings) -> Store:
+    if settings.store_url is not None:
+        return PostgresStore(settings.store_url, allow_unsafe=settings.allow_unsafe_store)
+    assert settings.data_dir is not None
+    return EmbeddedStore(Path(settings.data_dir))

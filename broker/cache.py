@@ -1,0 +1,81 @@
+"""Recent blocks and their frames, in memory up to a bound in bytes.
+
+Live delivery and most catching up are served from here: a thousand subscribers that come
+back at once read each block from the store once, and it is encoded once for all of them.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections import OrderedDict
+
+from broker.block import Block
+from protocol.frames import Delivery
+
+Frames = dict[tuple[int, Delivery], bytes]  # by version and action
+
+
+class BlockCache:
+    """Blocks by topic and seq; the least recently used go first.
+
+    `size` (bytes of blocks and frames) is at most `limit_bytes`, whatever is added.
+    """
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit = limit_bytes
+        self.size = 0
+        self._frames: OrderedDict[Block, Frames] = OrderedDict()  # least recently used first
+        self._topics: dict[str, list[Block]] = {}  # each in seq order
+        self.encodings = 0  # frames made since the start
+
+    def add(self, block: Block) -> None:
+        """Keep `block`, which must not overlap others of its topic but may be there already."""
+        blocks = self._topics.setdefault(block.topic_name, [])
+        if not blocks or blocks[-1].last_seq < block.first_seq:
+            blocks.append(block)
+        elif self.find(block.topic_name, block.first_seq) is not None:
+            return
+        else:
+            place = bisect_left(blocks, block.first_seq, key=_first_seq)
+            blocks.insert(place, block)
+        self._frames[block] = {}
+        self._grow(block.size)
+
+    def find(self, topic_name: str, seq: int) -> Block | None:
+        """Return the block that holds `seq`, if it is here."""
+        blocks = self._topics.get(topic_name)
+        if not blocks:
+            return None
+        place = bisect_right(blocks, seq, key=_first_seq) - 1
+        if place < 0 or blocks[place].last_seq < seq:
+            return None
+        self._frames.move_to_end(blocks[place])
+        return blocks[place]
+
+    def frame(self, block: Block, version: int, action: Delivery) -> bytes:
+        """Return the bytes that deliver `block`, made when first wanted and then kept."""
+        frames = self._frames.get(block)
+        if frames is None:  # not kept here: part of a block, or one that has gone already
+            self.encodings += 1
+            return block.frame(version, action)
+        frame = frames.get((version, action))
+        if frame is None:
+            self.encodings += 1
+            frame = frames[version, action] = block.frame(version, action)
+            self._grow(len(frame))
+        return frame
+
+    def _grow(self, size: int) -> None:
+        self.size += size
+        while self.size > self._limit:
+            oldest, frames = self._frames.popitem(last=False)
+            self.size -= oldest.size + sum(map(len, frames.values()))
+            self._forget(oldest)
+
+    def _forget(self, block: Block) -> None:
+        blocks = self._topics[block.topic_name]
+        del blocks[bisect_left(blocks, block.first_seq, key=_first_seq)]
+        if not blocks:
+            del self._topics[block.topic_name]
+
+
+def _first_seq(block: Block) -> int:
+    return block.first_seq

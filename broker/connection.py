@@ -1,0 +1,141 @@
+"""One socket: bytes in, lines to the session, and bytes out, with one high-water mark."""
+
+import array
+import asyncio
+import fcntl
+import logging
+import sys
+import termios
+from collections.abc import Callable
+from typing import cast
+
+from broker.hub import Hub
+from broker.session import Session
+from protocol.lines import LineSplitter
+
+FIRST_LOOK_S = 0.001  # until the first look whether a closing peer has taken everything
+LONGEST_LOOK_S = 0.1
+
+_logger = logging.getLogger("pubsub.connection")
+
+
+class Connection(asyncio.Protocol):
+    """A client's connection.
+
+    Unsent bytes wait in the transport's buffer. Over `high_water_bytes` it is `congested`:
+    deliveries stop until it has drained, and so do requests, whose answers nobody reads.
+    """
+
+    __slots__ = (
+        "_finishing",
+        "_hub",
+        "_on_lost",
+        "_reading",
+        "_splitter",
+        "_transport",
+        "congested",
+        "session",
+        "written",
+    )
+
+    def __init__(self, hub: Hub, on_lost: "Callable[[Connection], None]") -> None:
+        self._hub = hub
+        self._on_lost = on_lost
+        self._splitter = LineSplitter(hub.settings.line_bytes)
+        self._reading = True
+        self._finishing = False
+        self.congested = False
+        self.written = 0
+        self.session = Session(hub, self)
+
+    # what asyncio tells
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=self._hub.settings.high_water_bytes)
+
+    def data_received(self, data: bytes) -> None:
+        self.session.receive(self._splitter.feed(data))
+
+    def eof_received(self) -> bool:
+        self.session.receive(self._splitter.end())
+        self.session.receive_eof()
+        return True  # the other direction stays open until everything is answered
+
+    def pause_writing(self) -> None:
+        self.congested = True
+
+    def resume_writing(self) -> None:
+        self.congested = False
+        reader = self.session.reader
+        if reader is not None:
+            self._hub.delivery.advance(reader)
+        self.session.work()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if error is not None:
+            _logger.debug("connection lost: %s", error)
+        self.session.end()
+        self._on_lost(self)
+
+    # what the session asks
+
+    def write(self, data: bytes) -> None:
+        self.written += len(data)
+        self._transport.write(data)
+
+    def pause_reading(self) -> None:
+        if self._reading and not self._transport.is_closing():
+            self._reading = False
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        if not self._reading and not self._transport.is_closing():
+            self._reading = True
+            self._transport.resume_reading()
+
+    def acknowledged(self) -> int:
+        """Return how many of the written bytes the peer's TCP has acknowledged.
+
+        Once the connection is closing its buffers are thrown away and tell nothing any
+        more, so then this is 0.
+        """
+        if self._transport.is_closing():
+            return 0
+        unsent = self._transport.get_write_buffer_size()
+        return self.written - unsent - self._unacknowledged()
+
+    def finish(self) -> None:
+        """Close once the peer has acknowledged all that was written, or after a while."""
+        if not self._finishing:
+            self._finishing = True
+            deadline = asyncio.get_running_loop().time() + self._hub.settings.stop_wait_s
+            self._look(FIRST_LOOK_S, deadline)
+
+    def abort(self) -> None:
+        """Close at once; what was not sent is lost."""
+        self._transport.abort()
+
+    def _look(self, pause_s: float, deadline: float) -> None:
+        """Close if everything has arrived, else look again a little later."""
+        if self._transport.is_closing():
+            return
+        loop = asyncio.get_running_loop()
+        self.session.confirm()
+        if self.acknowledged() >= self.written:
+            self._transport.close()
+        elif loop.time() > deadline:
+            self._transport.abort()
+        else:
+            loop.call_later(pause_s, self._look, min(2 * pause_s, LONGEST_LOOK_S), deadline)
+
+    def _unacknowledged(self) -> int:
+        """Return the bytes in the kernel that the peer has not acknowledged.
+
+        Only Linux tells (tcp(7), SIOCOUTQ); elsewhere what the kernel took counts as arrived.
+        """
+        if not sys.platform.startswith("linux"):
+            return 0
+        waiting = array.array("i", [0])
+        fcntl.ioctl(self._transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, waiting)
+        return waiting[0]

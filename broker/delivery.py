@@ -1,0 +1,209 @@
+"""Who gets which bytes: every subscription is live or behind.
+
+*Live* subscriptions are at the head and get each block as it is committed. The others are
+*behind*: they read blocks forward until they reach the head and turn live in the same step,
+so that no message is skipped or doubled. A connection whose write buffer is over its
+high-water mark falls behind by itself, and goes on when the buffer has drained: a slow
+subscriber costs nobody anything.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from broker.block import Block
+from broker.cache import BlockCache
+from broker.cursor import Cursor
+from broker.topics import Topic
+from protocol.frames import Delivery as Action
+
+_logger = logging.getLogger("pubsub.delivery")
+
+MARKS_LIMIT = 1_000  # sent blocks that may wait to be looked up in the peer's acknowledgements
+
+
+class Outlet(Protocol):
+    """What delivery sees of a connection."""
+
+    @property
+    def congested(self) -> bool:
+        """Whether the write buffer is over its high-water mark."""
+
+    @property
+    def written(self) -> int:
+        """Bytes written since the connection was made."""
+
+    def write(self, data: bytes) -> None: ...
+
+    def acknowledged(self) -> int:
+        """Bytes that the peer's TCP has acknowledged, or a smaller number."""
+
+
+class Reader:
+    """The deliveries of one signed-in subscriber.
+
+    In version 2 the subscriber acknowledges; version 1 has no way to, so there a block is
+    confirmed once the peer's TCP has acknowledged the last of its bytes.
+    """
+
+    __slots__ = ("behind", "cursors", "fetching", "marks", "outlet", "version", "when_caught_up")
+
+    def __init__(self, outlet: Outlet, version: int) -> None:
+        self.outlet = outlet
+        self.version = version
+        self.cursors: dict[Topic, Cursor] = {}
+        self.behind: dict[Cursor, None] = {}  # in the order of their turns
+        self.fetching = False  # blocks are being read for the first of `behind`
+        self.marks: deque[tuple[int, Cursor, int]] | None = None  # written, cursor, seq
+        self.when_caught_up: Callable[[], None] | None = None
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether all that was unread at sign-in has been written."""
+        return all(cursor.sent >= cursor.unread_until for cursor in self.behind)
+
+
+class Delivery:
+    """Moves blocks to subscribers.
+
+    `fetch(reader, topic, seq)` is called when the block that holds `seq` is not in the cache;
+    it must lead to one call of `arrived`. `moved(cursor)` is called when `confirmed` moves.
+    """
+
+    def __init__(
+        self,
+        cache: BlockCache,
+        fetch: Callable[[Reader, Topic, int], None],
+        moved: Callable[[Cursor], None],
+    ) -> None:
+        self._cache = cache
+        self._fetch = fetch
+        self._moved = moved
+
+    def attach(self, cursor: Cursor) -> None:
+        """Deliver to `cursor` from now on: first what is behind the head, then live."""
+        cursor.reader.cursors[cursor.topic] = cursor
+        self._place(cursor)
+        self.advance(cursor.reader)
+
+    def detach(self, cursor: Cursor) -> None:
+        """Deliver nothing more to `cursor`."""
+        cursor.topic.live.pop(cursor, None)
+        cursor.reader.behind.pop(cursor, None)
+        cursor.reader.cursors.pop(cursor.topic, None)
+
+    def stop(self, reader: Reader) -> None:
+        """Send nothing more to `reader`; what it has been sent can still be confirmed."""
+        for cursor in reader.cursors.values():
+            cursor.topic.live.pop(cursor, None)
+        reader.behind.clear()
+
+    def detach_all(self, reader: Reader) -> None:
+        for cursor in [*reader.cursors.values()]:
+            self.detach(cursor)
+
+    def deliver(self, topic: Topic, block: Block) -> None:
+        """Send a block that was just committed to all that are live."""
+        frames: dict[int, bytes] = {}
+        stalled = []
+        for cursor in topic.live:
+            reader = cursor.reader
+            if reader.outlet.congested:
+                stalled.append(cursor)
+                continue
+            frame = frames.get(reader.version)
+            if frame is None:
+                frame = self._cache.frame(block, reader.version, Action.BROADCAST)
+                frames[reader.version] = frame
+            self._send(cursor, frame, block.last_seq)
+        for cursor in stalled:
+            del topic.live[cursor]
+            cursor.reader.behind[cursor] = None
+
+    def advance(self, reader: Reader) -> None:
+        """Send what `reader` is behind, as far as the cache and its connection allow.
+
+        Its topics take turns, a block each.
+        """
+        while reader.behind and not reader.fetching and not reader.outlet.congested:
+            cursor = next(iter(reader.behind))
+            block = self._cache.find(cursor.topic.name, cursor.sent + 1)
+            if block is None:
+                reader.fetching = True
+                self._fetch(reader, cursor.topic, cursor.sent + 1)
+            else:
+                self._catch_up(cursor, block)
+        if reader.when_caught_up is not None and reader.caught_up:
+            reader.when_caught_up()
+
+    def arrived(self, reader: Reader, topic: Topic, seq: int, blocks: Sequence[Block]) -> None:
+        """Go on with blocks that `fetch` was asked for: those from `seq` on, in order."""
+        reader.fetching = False
+        cursor = reader.cursors.get(topic)
+        if cursor is not None and cursor in reader.behind:
+            if seq == cursor.sent + 1:
+                self._skip_gap(cursor, blocks)
+            for block in blocks:
+                if reader.outlet.congested or cursor not in reader.behind:
+                    break
+                if block.first_seq <= cursor.sent + 1 <= block.last_seq:
+                    self._catch_up(cursor, block)
+        self.advance(reader)
+
+    def acknowledge(self, cursor: Cursor, seq: int) -> None:
+        """The subscriber has processed all up to `seq`."""
+        if cursor.confirm(seq):
+            self._moved(cursor)
+
+    def confirm_acknowledged(self, reader: Reader) -> None:
+        """Confirm the blocks whose bytes the peer's TCP has acknowledged."""
+        if not reader.marks:
+            return
+        acknowledged = reader.outlet.acknowledged()
+        while reader.marks and reader.marks[0][0] <= acknowledged:
+            _, cursor, seq = reader.marks.popleft()
+            # A cursor that was detached since belongs to a subscription that has ended or
+            # was put elsewhere.
+            if reader.cursors.get(cursor.topic) is cursor:
+                self.acknowledge(cursor, seq)
+
+    def _skip_gap(self, cursor: Cursor, blocks: Sequence[Block]) -> None:
+        """Go on after messages that somebody took out of the store, rather than stop there."""
+        found = blocks[0].first_seq if blocks else cursor.topic.head + 1
+        if found > cursor.sent + 1:
+            _logger.warning(
+                "%r has no messages %d to %d", cursor.topic.name, cursor.sent + 1, found - 1
+            )
+            cursor.sent = found - 1
+            del cursor.reader.behind[cursor]
+            self._place(cursor)
+
+    def _place(self, cursor: Cursor) -> None:
+        if cursor.sent >= cursor.topic.head:
+            cursor.topic.live[cursor] = None
+        else:
+            cursor.reader.behind[cursor] = None
+
+    def _catch_up(self, cursor: Cursor, block: Block) -> None:
+        """Send what of `block` comes next for `cursor`, in the right action."""
+        first, last = cursor.sent + 1, block.last_seq
+        action = Action.UNREAD if first <= cursor.unread_until else Action.BROADCAST
+        if action is Action.UNREAD:
+            last = min(last, cursor.unread_until)
+        if (first, last) != (block.first_seq, block.last_seq):
+            block = block.part(first, last)
+        del cursor.reader.behind[cursor]
+        self._send(cursor, self._cache.frame(block, cursor.reader.version, action), last)
+        self._place(cursor)
+
+    def _send(self, cursor: Cursor, frame: bytes, last_seq: int) -> None:
+        reader = cursor.reader
+        reader.outlet.write(frame)
+        cursor.sent = last_seq
+        if reader.version == 1:
+            if reader.marks is None:
+                reader.marks = deque()
+            reader.marks.append((reader.outlet.written, cursor, last_seq))
+            if len(reader.marks) > MARKS_LIMIT:
+                self.confirm_acknowledged(reader)

@@ -1,0 +1,47 @@
+"""Watches the free space of the disk that the data directory is on."""
+
+import asyncio
+import logging
+import os
+from pathlib import Path
+
+from broker.log import Log
+from protocol.reasons import Reason
+
+LOOK_S = 1.0
+
+_logger = logging.getLogger("pubsub.disk")
+
+
+class DiskWatch:
+    """Refuses publishes while less than `floor_bytes` are free; reading goes on."""
+
+    def __init__(self, folder: Path, floor_bytes: int) -> None:
+        self._folder = folder
+        self._floor = floor_bytes
+
+    async def run(self, log: Log) -> None:
+        """Look every second, until cancelled."""
+        while True:
+            self._look(log)
+            await asyncio.sleep(LOOK_S)
+
+    def _look(self, log: Log) -> None:
+        free = _free_bytes(self._folder)
+        if free < self._floor and log.closed is None:
+            _logger.error("only %d bytes are free; publishes are refused", free)
+            log.close(
+                Reason.LOW_DISK,
+                f"the broker's disk has {free >> 20} MiB left and keeps {self._floor >> 20} MiB"
+                " free; nothing is stored until there is space again",
+            )
+        elif (
+            free >= self._floor and log.closed is not None and log.closed.reason is Reason.LOW_DISK
+        ):
+            _logger.warning("%d bytes are free again; publishes go on", free)
+            log.reopen()
+
+
+def _free_bytes(folder: Path) -> int:
+    status = os.statvfs(folder)
+    return status.f_bavail * status.f_frsize

@@ -1,0 +1,79 @@
+"""Reads blocks from the store for those who are behind, each range once for all who wait."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+
+from broker.block import Block
+from broker.cache import BlockCache
+from broker.delivery import Reader
+from broker.store.errors import StoreError
+from broker.store.interface import Store
+from broker.topics import Topic
+
+RETRY_S = 0.5
+
+_logger = logging.getLogger("pubsub.delivery")
+
+Arrived = Callable[[Reader, Topic, int, Sequence[Block]], None]
+
+
+class Fetcher:
+    """Brings blocks from the store into the cache and to the readers that want them."""
+
+    def __init__(self, store: Store, cache: BlockCache, read_ahead_bytes: int) -> None:
+        self._store = store
+        self._cache = cache
+        self._read_ahead = read_ahead_bytes
+        self._waiting: dict[tuple[Topic, int], list[Reader]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.arrived: Arrived | None = None
+        self.reads = 0  # since the start
+
+    def want(self, reader: Reader, topic: Topic, seq: int) -> None:
+        """Call `arrived` for `reader` with the block that holds `seq` and some after it."""
+        readers = self._waiting.setdefault((topic, seq), [])
+        readers.append(reader)
+        if len(readers) == 1:
+            task = asyncio.get_running_loop().create_task(self._fetch(topic, seq))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def read(self, topic: Topic, seq: int) -> list[Block]:
+        """Return the block that holds `seq` and some after it, and keep them in the cache."""
+        self.reads += 1
+        stored = await self._store.read(topic.id, seq, self._read_ahead)
+        blocks = [
+            Block(
+                topic.name,
+                block.first_seq,
+                block.count,
+                block.publishers,
+                block.committed_at,
+                block.bodies,
+            )
+            for block in stored
+            # A block over the head was committed by an append whose answer is still on its
+            # way; it is delivered when that has come.
+            if block.first_seq <= topic.head
+        ]
+        for block in blocks:
+            self._cache.add(block)
+        return blocks
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _fetch(self, topic: Topic, seq: int) -> None:
+        while True:
+            try:
+                blocks = await self.read(topic, seq)
+                break
+            except StoreError as error:
+                _logger.warning("cannot read %r after %d yet: %s", topic.name, seq, error)
+                await asyncio.sleep(RETRY_S)
+        assert self.arrived is not None
+        for reader in self._waiting.pop((topic, seq)):
+            self.arrived(reader, topic, seq, blocks)

@@ -1,0 +1,192 @@
+"""What collects for a commit while the one before it is in flight.
+
+Plain bookkeeping: messages by topic in the order they came, and for each session a ticket
+by which it is answered.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import islice
+
+from broker.block import Block
+from broker.store.interface import Account, Batch, Commit, NewBlock, ProducerMark
+from broker.topics import Topic
+from protocol.frames import encode_bodies, split_bodies
+from protocol.reasons import RequestRefused
+from protocol.replies import RequestId
+
+MESSAGE_OVERHEAD_BYTES = 64  # what a message costs in memory beside its text
+NOT_YET = datetime(1, 1, 1, tzinfo=UTC)  # the commit time of a block that is not on disk
+
+
+@dataclass(slots=True, eq=False)
+class TopicMessages:
+    """The messages one commit appends to one topic."""
+
+    topic: Topic
+    messages: list[str] = field(default_factory=list)
+    runs: list[tuple[Account, int]] = field(default_factory=list)  # who sent how many
+    first_seq: int = 0  # of the first message, once committed
+
+
+@dataclass(slots=True, eq=False)
+class Run:
+    """Publishes of one session that lie together in a topic's messages.
+
+    `ids` are the requests' ids, one a message; one alone where the run is a publish_many.
+    """
+
+    appended: TopicMessages
+    offset: int
+    ids: list[RequestId]
+    whole: bool  # answered by one reply, as a publish_many is
+
+    @property
+    def first_seq(self) -> int:
+        return self.appended.first_seq + self.offset
+
+
+@dataclass(slots=True, eq=False)
+class Ticket:
+    """One session's share of a commit.
+
+    `settle` is called once: with None when all is on disk, else with the reason why
+    nothing of it was acknowledged.
+    """
+
+    settle: "Callable[[Ticket, RequestRefused | None], None]"
+    runs: list[Run] = field(default_factory=list)
+    size: int = 0  # bytes of memory its messages take
+
+
+@dataclass(frozen=True, slots=True)
+class BlockLimits:
+    """How large a block may become; a single message may be larger than `size`."""
+
+    count: int
+    size: int  # bytes of bodies, and of e-mails where publishers differ
+
+
+class Gathering:
+    """One commit's worth of messages, tickets and producer marks."""
+
+    def __init__(self, began: float) -> None:
+        self.began = began  # when the first message came, on the loop's clock
+        self.size = 0  # bytes of memory
+        self.topics: dict[Topic, TopicMessages] = {}
+        self.tickets: dict[object, Ticket] = {}  # by the session it belongs to
+        self.marks: dict[tuple[int, str], ProducerMark] = {}
+        self.done = asyncio.Event()  # every ticket is settled and the outcome is known
+
+    def add(
+        self,
+        topic: Topic,
+        account: Account,
+        messages: list[str],
+        ids: list[RequestId],
+        whole: bool,
+        ticket: Ticket,
+    ) -> None:
+        appended = self.topics.get(topic)
+        if appended is None:
+            appended = self.topics[topic] = TopicMessages(topic)
+        ticket.runs.append(Run(appended, len(appended.messages), ids, whole))
+        appended.messages += messages
+        appended.runs.append((account, len(messages)))
+        size = sum(map(len, messages)) + MESSAGE_OVERHEAD_BYTES * len(messages)
+        ticket.size += size
+        self.size += size
+
+    def mark(self, mark: ProducerMark) -> None:
+        """Remember how far a producer has come, together with the messages."""
+        self.marks[mark.account_id, mark.producer] = mark
+
+    def blocks(self, limits: BlockLimits) -> list[Block]:
+        """Return the blocks to write, topic by topic; their seqs are counted from 0."""
+        return [block for appended in self.topics.values() for block in _cut(appended, limits)]
+
+    def batch(self, batch_id: int, blocks: Sequence[Block]) -> Batch:
+        """Return what the store is asked to append."""
+        ids = {
+            account.email: account.id
+            for appended in self.topics.values()
+            for account, _ in appended.runs
+        }
+        topic_ids = {topic.name: topic.id for topic in self.topics}
+        return Batch(
+            batch_id,
+            [
+                NewBlock(
+                    topic_ids[block.topic_name],
+                    block.count,
+                    [ids[email] for email in block.publishers],
+                    block.bodies,
+                )
+                for block in blocks
+            ],
+            {topic.id: topic.head for topic in self.topics},
+            [*self.marks.values()],
+        )
+
+    def committed(self, blocks: Sequence[Block], commit: Commit) -> Iterator[tuple[Topic, Block]]:
+        """Give the blocks and the runs their seqs; yield the blocks, in order by topic."""
+        by_name = {topic.name: appended for topic, appended in self.topics.items()}
+        for block, first_seq in zip(blocks, commit.first_seqs, strict=True):
+            appended = by_name[block.topic_name]
+            if block.first_seq == 0:
+                appended.first_seq = first_seq
+            block.first_seq = first_seq
+            block.committed_at = commit.committed_at
+            yield appended.topic, block
+
+
+def _cut(appended: TopicMessages, limits: BlockLimits) -> Iterator[Block]:
+    """Cut a topic's messages into blocks within `limits`."""
+    bodies = encode_bodies(appended.messages)
+    publishers = _publishers(appended.runs)
+    count = len(appended.messages)
+    widest = 0 if len(publishers) == 1 else count * (3 + max(map(len, publishers)))
+    if count <= limits.count and len(bodies) + widest <= limits.size:
+        yield _block(appended, 0, count, publishers, bodies)
+        return
+    several = len(publishers) > 1
+    start, lines = 0, split_bodies(bodies)
+    for end in _ends(lines, publishers if several else (), limits):
+        some = publishers[start:end] if several else publishers
+        yield _block(appended, start, end - start, some, b"".join(islice(lines, start, end)))
+        start = end
+
+
+def _ends(lines: list[bytes], publishers: Sequence[str], limits: BlockLimits) -> Iterator[int]:
+    """Yield where each block ends, so that none is over `limits` unless it is one message."""
+    start = size = 0
+    for place, line in enumerate(lines):
+        own = len(line) + (len(publishers[place]) + 3 if publishers else 0)
+        if place > start and (place - start >= limits.count or size + own > limits.size):
+            yield place
+            start, size = place, 0
+        size += own
+    yield len(lines)
+
+
+def _publishers(runs: list[tuple[Account, int]]) -> list[str]:
+    first = runs[0][0]
+    if all(account is first or account.id == first.id for account, _ in runs):
+        return [first.email]
+    return [account.email for account, count in runs for _ in range(count)]
+
+
+def _block(
+    appended: TopicMessages, first: int, count: int, publishers: list[str], bodies: bytes
+) -> Block:
+    several = len(publishers) > 1 and any(email != publishers[0] for email in publishers)
+    return Block(
+        appended.topic.name,
+        first,
+        count,
+        tuple(publishers) if several else (publishers[0],),
+        NOT_YET,
+        bodies,
+    )

@@ -1,0 +1,106 @@
+"""What the sessions of one broker share, and who of them is signed in."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING
+
+from broker.cache import BlockCache
+from broker.delivery import Delivery
+from broker.fetcher import Fetcher
+from broker.gathering import BlockLimits
+from broker.log import Log, LogLimits
+from broker.saver import CursorSaver
+from broker.settings import Settings
+from broker.store.errors import StoreError
+from broker.store.interface import Store
+from broker.topics import Topics
+from protocol.reasons import Reason
+
+if TYPE_CHECKING:
+    from broker.session import Session
+
+_logger = logging.getLogger("pubsub.broker")
+
+
+class Hub:
+    """The rooms of a broker, wired to each other.
+
+    A subscriber has one session at a time, and so has a producer: a newer one takes over.
+    """
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self.settings = settings
+        self.store = store
+        self.topics = Topics()
+        self.cache = BlockCache(settings.cache_bytes)
+        self.saver = CursorSaver(store)
+        self.fetcher = Fetcher(store, self.cache, settings.read_ahead_bytes)
+        self.delivery = Delivery(self.cache, self.fetcher.want, self.saver.moved)
+        self.fetcher.arrived = self.delivery.arrived
+        block = BlockLimits(settings.block_messages, settings.block_bytes)
+        limits = LogLimits(block, settings.commit_bytes, settings.store_wait_s)
+        self.log = Log(store, self.cache, limits, self.delivery.deliver)
+        self._tasks: set[asyncio.Task[None]] = set()  # requests that take time
+        self._holders: dict[object, Session] = {}  # who is signed in as a subscriber or producer
+
+    def start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        """Begin `work`; `close` waits for it."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def close(self, wait_s: float) -> None:
+        """Return when nothing that was begun goes on any more."""
+        await self.fetcher.close()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=wait_s)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def take_over(self, key: object, session: "Session") -> None:
+        """Make `session` the one that holds `key`, telling and closing the one that did."""
+        previous = self._holders.get(key)
+        self._holders[key] = session
+        session.keys.add(key)
+        if previous is not None and previous is not session:
+            previous.close(
+                Reason.TAKEN_OVER,
+                "a newer session of this account has taken over; this connection is closed",
+            )
+
+    def holds(self, key: object, session: "Session") -> bool:
+        return self._holders.get(key) is session
+
+    def release(self, session: "Session") -> None:
+        """Let go of whatever `session` holds."""
+        for key in [key for key in session.keys if self.holds(key, session)]:
+            del self._holders[key]
+        session.keys.clear()
+
+    def sign_out(self, session: "Session") -> None:
+        """End what `session` is signed in as; its cursors are saved soon."""
+        reader = session.reader
+        if reader is not None:
+            session.confirm()
+            self.delivery.detach_all(reader)
+        self.release(session)
+        session.account = session.producer = session.reader = None
+        self.saver.save_soon()
+
+    def confirm_readers(self) -> None:
+        """Look up what the peers of version 1 subscribers have acknowledged."""
+        for session in self._holders.values():
+            session.confirm()
+
+    async def keep_saving(self) -> None:
+        """Save the cursors that have moved, every now and then, until cancelled."""
+        while True:
+            await self.saver.due(self.settings.cursor_save_s)
+            self.confirm_readers()
+            try:
+                await self.saver.save()
+            except StoreError as error:
+                _logger.warning("cursors will be saved later: %s", error)

@@ -1,0 +1,192 @@
+"""The log: publishes in, blocks on disk, in order, with one commit in flight at a time.
+
+Group commit: what arrives while a commit is in flight makes up the next one. There is no
+timer, so a lone publish waits for nobody.
+"""
+
+import asyncio
+import logging
+import random
+import secrets
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from broker.block import Block
+from broker.cache import BlockCache
+from broker.gathering import BlockLimits, Gathering, Ticket
+from broker.store.errors import StoreLost, StoreRefused
+from broker.store.interface import Account, Batch, Commit, ProducerMark, Store
+from broker.topics import Topic
+from protocol.reasons import Reason, RequestRefused
+from protocol.replies import RequestId
+
+_logger = logging.getLogger("pubsub.log")
+
+
+@dataclass(frozen=True, slots=True)
+class LogLimits:
+    """`commit_bytes` bounds one commit; `wait_s` is how long a publish waits for the store."""
+
+    block: BlockLimits
+    commit_bytes: int
+    wait_s: float
+
+
+class Log:
+    """Appends to topics and hands out what is on disk.
+
+    `deliver(topic, block)` is called for each block in seq order, right after its commit and
+    before the publishers are answered. A topic's head has moved when it is called.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        cache: BlockCache,
+        limits: LogLimits,
+        deliver: Callable[[Topic, Block], None],
+    ) -> None:
+        self._store = store
+        self._cache = cache
+        self._limits = limits
+        self._deliver = deliver
+        self._waiting: deque[Gathering] = deque()  # the last one still gathers
+        self._arrived = asyncio.Event()
+        self._committing: Gathering | None = None
+        self._closed: RequestRefused | None = None
+        self.commits = 0  # since the start
+
+    @property
+    def closed(self) -> RequestRefused | None:
+        """Why nothing can be appended just now, or None."""
+        return self._closed
+
+    def close(self, reason: Reason, text: str) -> None:
+        """Refuse appends from now on; what was accepted is carried out."""
+        self._closed = RequestRefused(reason, text)
+
+    def reopen(self) -> None:
+        self._closed = None
+
+    def append(
+        self,
+        topic: Topic,
+        account: Account,
+        messages: list[str],
+        ids: list[RequestId],
+        *,
+        owner: object,
+        settle: Callable[[Ticket, RequestRefused | None], None],
+        whole: bool = False,
+        mark: ProducerMark | None = None,
+    ) -> Ticket:
+        """Accept `messages` for the next commit and return the owner's ticket for it.
+
+        Messages of one owner keep their order. `settle` is called with the ticket once all
+        of it is on disk, or will not be. The messages of one call go into one commit.
+        """
+        gathering = self._gathering()
+        ticket = gathering.tickets.get(owner)
+        if ticket is None:
+            ticket = gathering.tickets[owner] = Ticket(settle)
+        gathering.add(topic, account, messages, ids, whole, ticket)
+        if mark is not None:
+            gathering.mark(mark)
+        return ticket
+
+    async def run(self) -> None:
+        """Commit what arrives, until cancelled. Cancelling leaves commits unanswered."""
+        while True:
+            await self._arrived.wait()
+            while self._waiting:
+                self._committing = self._waiting.popleft()
+                await self._commit(self._committing)
+                self._committing.done.set()
+            self._committing = None
+            self._arrived.clear()
+
+    async def drain(self) -> None:
+        """Return when every append that has been accepted by now is settled."""
+        newest = self._waiting[-1] if self._waiting else self._committing
+        if newest is not None:
+            await newest.done.wait()
+
+    def _gathering(self) -> Gathering:
+        """Return what gathers for the next commit, begun anew where that one is full."""
+        if not self._waiting or self._waiting[-1].size >= self._limits.commit_bytes:
+            self._waiting.append(Gathering(self._now()))
+            self._arrived.set()
+        return self._waiting[-1]
+
+    async def _commit(self, gathering: Gathering) -> None:
+        blocks = gathering.blocks(self._limits.block)
+        batch = gathering.batch(secrets.randbits(63), blocks)
+        try:
+            commit = await self._stored(gathering, batch)
+        except StoreRefused as error:
+            _logger.error("the store refused a commit: %s", error)
+            self._refuse(gathering, f"the store refused to take the message: {error}")
+        else:
+            if commit is not None:
+                self._publish(gathering, blocks, commit)
+                _settle(gathering, None)
+
+    def _publish(self, gathering: Gathering, blocks: Sequence[Block], commit: Commit) -> None:
+        """Make committed blocks visible: in the cache, at the head, to subscribers."""
+        self.commits += 1
+        for topic, block in gathering.committed(blocks, commit):
+            self._cache.add(block)
+            topic.head = block.last_seq
+            self._deliver(topic, block)
+
+    async def _stored(self, gathering: Gathering, batch: Batch) -> Commit | None:
+        """Store `batch` once, through any number of lost connections.
+
+        When the store stays away for too long the publishers are told, and the batch is
+        only looked for: None is returned where it was not stored.
+        """
+        ask: Callable[[Batch], Awaitable[Commit | None]] = self._store.append
+        attempt = 0
+        while True:
+            try:
+                return await ask(batch)
+            except StoreLost as error:
+                _logger.warning("the store does not answer (%s); trying again", error)
+            if self._now() - gathering.began > self._limits.wait_s:
+                self._refuse(
+                    gathering,
+                    f"the store has not answered for {self._limits.wait_s:g} s, so it is not"
+                    " known whether this was stored; publish it again when it answers",
+                )
+                ask = self._store.find_commit
+            await asyncio.sleep(_pause_s(attempt))
+            attempt += 1
+
+    def _refuse(self, gathering: Gathering, text: str) -> None:
+        """Tell the publishers of `gathering`, and those of all that waits behind it.
+
+        Were later messages stored, they would have overtaken the refused ones.
+        """
+        refused = RequestRefused(Reason.STORE_UNAVAILABLE, text)
+        _settle(gathering, refused)
+        while self._waiting:
+            waiting = self._waiting.popleft()
+            _settle(waiting, refused)
+            waiting.done.set()
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
+
+
+def _settle(gathering: Gathering, refused: RequestRefused | None) -> None:
+    """Answer every ticket, once."""
+    tickets, gathering.tickets = gathering.tickets, {}
+    for ticket in tickets.values():
+        ticket.settle(ticket, refused)
+
+
+def _pause_s(attempt: int) -> float:
+    """Return a pause that doubles up to a second, spread so that brokers do not march in step."""
+    return min(0.02 * 2.0**attempt, 1.0) * random.uniform(0.5, 1.0)

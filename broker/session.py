@@ -1,0 +1,319 @@
+"""A session: who a connection is, what it may ask, and its answers in the order asked.
+
+Requests take effect in the order they came. Publishes that are plainly good go to the log
+without waiting for each other. Everything else waits until all before it is answered, so
+that a whole life in one packet works and replies need no sorting.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from itertools import islice
+from typing import Protocol
+
+from broker import actions
+from broker.delivery import Outlet, Reader
+from broker.gathering import Ticket
+from broker.hub import Hub
+from broker.producer import Producer
+from broker.store.errors import StoreError
+from broker.store.interface import Account
+from broker.topics import Topic
+from protocol.frames import encode_bodies
+from protocol.lines import LineTooLong
+from protocol.names import Role
+from protocol.reasons import Reason, RequestRefused
+from protocol.replies import SUCCESS_V1, Published, Reply, RequestId, published_lines, refusal
+from protocol.requests import AnyRequest, Connect, Create, PublishMany, PublishMsg, decode
+
+
+class Peer(Outlet, Protocol):
+    """What a session sees of its connection."""
+
+    def finish(self) -> None:
+        """Close once the other side has taken all that was written."""
+
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+
+class Session:
+    """One connection's requests and replies, from the first byte to the last.
+
+    What it holds is bounded: reading stops while `unfinished_bytes` of publishes are
+    unanswered, while requests wait for one that takes time, and while the peer does not
+    read its replies.
+    """
+
+    __slots__ = (
+        "_hub",
+        "_inbox",
+        "_next",
+        "_task",
+        "_tickets",
+        "account",
+        "closing",
+        "eof",
+        "keys",
+        "lost",
+        "peer",
+        "producer",
+        "reader",
+        "version",
+    )
+
+    def __init__(self, hub: Hub, peer: Peer) -> None:
+        self._hub = hub
+        self.peer = peer
+        self._inbox: list[AnyRequest | RequestRefused] = []
+        self._next = 0  # the first request in the inbox that has not been begun
+        self._task: asyncio.Task[None] | None = None  # the request that takes time
+        self._tickets: list[Ticket] = []  # for our publishes that are not answered, oldest first
+        self.version = 1
+        self.account: Account | None = None
+        self.producer: Producer | None = None
+        self.reader: Reader | None = None
+        self.keys: set[object] = set()  # what this session holds in the hub
+        self.eof = False  # the peer sends no more
+        self.closing = False  # what the peer asks from now on is not heard
+        self.lost = False  # nothing more can be said to it
+
+    # what the connection tells
+
+    def receive(self, lines: Sequence[bytes | LineTooLong]) -> None:
+        """Take requests. They are begun at once where nothing before them has to be awaited."""
+        if not self.closing:
+            self._inbox += decode(lines)
+            self.work()
+
+    def receive_eof(self) -> None:
+        """The peer sends no more: answer what it asked, bring what was unread, and close."""
+        self.eof = True
+        self.work()
+
+    def end(self) -> None:
+        """The connection is gone, or will be: deliver nothing more and free the account.
+
+        Publishes that were accepted are carried out, though nobody is told.
+        """
+        self.closing = self.lost = True
+        self._inbox, self._next = [], 0
+        self._hub.sign_out(self)
+
+    def close(self, reason: Reason, text: str) -> None:
+        """Tell the peer why its session ends, and close once it has been told."""
+        if self.lost:
+            return
+        self.say(refusal(RequestRefused(reason, text)))
+        self.end()
+        self.peer.finish()
+
+    def say_goodbye(self) -> None:
+        """Tell the peer that the broker stops, and close once it has taken all it was sent."""
+        if not self.lost:
+            self.closing = True
+            self._inbox, self._next = [], 0
+            text = "the broker is being stopped; connect again when it is back"
+            self.say(refusal(RequestRefused(Reason.STOPPING, text)))
+            self.finish()
+
+    def confirm(self) -> None:
+        """Look up what the peer's TCP has acknowledged of the deliveries."""
+        if self.reader is not None:
+            self._hub.delivery.confirm_acknowledged(self.reader)
+
+    # answering
+
+    def say(self, reply: Reply) -> None:
+        if not self.lost:
+            self.peer.write(reply.line(self.version))
+
+    def answer(self, request: AnyRequest, reply: Reply) -> None:
+        """Say `reply` under the id of `request`."""
+        reply.id = request.id
+        self.say(reply)
+
+    def refuse(self, request: AnyRequest, refused: RequestRefused) -> None:
+        if isinstance(request, PublishMsg | PublishMany) and self.producer is not None:
+            self.producer.note_refused(request.id)
+        if self.lost:
+            return
+        # Whoever asks for version 2 gets the refusal of that in version 2.
+        wanted = request.version if isinstance(request, Connect | Create) else 1
+        self.peer.write(refusal(refused, request.id).line(max(self.version, wanted)))
+
+    # working through the inbox
+
+    def work(self) -> None:
+        """Begin requests in order, until one has to be waited for."""
+        while self._task is None and self._next < len(self._inbox):
+            before = self._next
+            if self._publishing:
+                self._next = self._publish_from(before)
+            if self._next == before:
+                if self._tickets or self.peer.congested:
+                    break  # what is before it is answered first, and the answers are read
+                self._next += 1
+                self._begin(self._inbox[before])
+        if self._next == len(self._inbox):
+            self._inbox, self._next = [], 0
+        self._throttle()
+        if self.eof and not self.busy and not self.lost:
+            self._finish_when_caught_up()
+
+    @property
+    def busy(self) -> bool:
+        """Whether something that was asked is not answered yet."""
+        return bool(self._inbox or self._tickets or self._task)
+
+    def _begin(self, request: AnyRequest | RequestRefused) -> None:
+        if isinstance(request, RequestRefused):
+            self.say(refusal(request))
+            return
+        try:
+            waiting = actions.carry_out(self._hub, self, request)
+        except RequestRefused as refused:
+            self.refuse(request, refused)
+            return
+        if waiting is not None:
+            self._task = self._hub.start(self._await(request, waiting))
+
+    async def _await(self, request: AnyRequest, waiting: Awaitable[None]) -> None:
+        """See a request through that takes time, then go on with those behind it."""
+        try:
+            await waiting
+        except RequestRefused as refused:
+            self.refuse(request, refused)
+        except StoreError as error:
+            text = f"the store does not answer ({error}); ask again in a moment"
+            self.refuse(request, RequestRefused(Reason.STORE_UNAVAILABLE, text))
+        finally:
+            self._task = None
+        self.work()
+
+    def _throttle(self) -> None:
+        """Read on only while what is unfinished is within its bound."""
+        if self.lost:
+            return
+        unfinished = sum(ticket.size for ticket in self._tickets)
+        if self._inbox or unfinished > self._hub.settings.unfinished_bytes:
+            self.peer.pause_reading()
+        elif not self.peer.congested:
+            self.peer.resume_reading()
+
+    def _finish_when_caught_up(self) -> None:
+        if self.reader is None or self.reader.caught_up:
+            self.finish()
+        else:
+            self.reader.when_caught_up = self.finish
+
+    def finish(self) -> None:
+        """Send nothing more, and close once the peer has taken what was sent."""
+        if self.reader is not None:
+            self._hub.delivery.stop(self.reader)
+        self.peer.finish()
+
+    # publishing
+
+    @property
+    def _publishing(self) -> bool:
+        account = self.account
+        return account is not None and account.role is Role.PUBLISHER and not self.lost
+
+    def _publish_from(self, start: int) -> int:
+        """Hand the publishes from `start` on to the log; return where the first other one is.
+
+        Stops before what is not plainly good, which is then dealt with by itself.
+        """
+        requests, hub = self._inbox, self._hub
+        end = len(requests)
+        # A message can be over the limit only if it has more characters than a sixth of it:
+        # escaped, a character takes six bytes at most (a surrogate pair takes twelve, but
+        # is sent as four).
+        plain = hub.settings.message_bytes // 6
+        last_id = self.producer.last_id if self.producer else None
+        while start < end and hub.log.closed is None:
+            request = requests[start]
+            if request.__class__ is not PublishMsg:
+                break
+            name = request.topic_name
+            topic = hub.topics.get(name)
+            if topic is None:
+                break
+            messages: list[str] = []
+            ids: list[RequestId] = []
+            for request in islice(requests, start, end):
+                if request.__class__ is not PublishMsg:
+                    break
+                assert isinstance(request, PublishMsg)
+                if request.topic_name != name or len(request.msg) > plain:
+                    break
+                if last_id is not None:
+                    if type(request.id) is not int or request.id <= last_id:
+                        break
+                    last_id = request.id
+                messages.append(request.msg)
+                ids.append(request.id)
+            if not messages:
+                break
+            start += len(messages)
+            if self.producer is not None and last_id is not None:
+                self.producer.last_id = last_id
+            self.append(topic, messages, ids)
+        return start
+
+    def check_size(self, message: str) -> None:
+        """Refuse a message that is over the limit."""
+        limit = self._hub.settings.message_bytes
+        if len(message) > limit // 6 and len(encode_bodies([message])) - 1 > limit:
+            raise RequestRefused(
+                Reason.TOO_LARGE,
+                f"the message takes more than {limit} bytes; split it, or publish where it is kept",
+            )
+
+    def append(
+        self, topic: Topic, messages: list[str], ids: list[RequestId], *, whole: bool = False
+    ) -> None:
+        """Hand checked messages to the log."""
+        assert self.account is not None
+        ticket = self._hub.log.append(
+            topic,
+            self.account,
+            messages,
+            ids,
+            owner=self,
+            settle=self._settled,
+            whole=whole,
+            mark=self.producer.mark() if self.producer else None,
+        )
+        if not self._tickets or self._tickets[-1] is not ticket:
+            self._tickets.append(ticket)
+
+    def _settled(self, ticket: Ticket, refused: RequestRefused | None) -> None:
+        """Answer the publishes of one commit."""
+        self._tickets.remove(ticket)
+        if not self.lost:
+            if refused is None:
+                self.peer.write(self._successes(ticket))
+            else:
+                self._say_refused(ticket, refused)
+        self.work()
+
+    def _successes(self, ticket: Ticket) -> bytes:
+        if self.version == 1:
+            return SUCCESS_V1 * sum(len(run.ids) for run in ticket.runs)
+        return b"".join(
+            Published(run.ids[0], 0, run.first_seq).line(2)
+            if run.whole
+            else published_lines(run.ids, run.first_seq)
+            for run in ticket.runs
+        )
+
+    def _say_refused(self, ticket: Ticket, refused: RequestRefused) -> None:
+        for run in ticket.runs:
+            for request_id in run.ids:
+                self.peer.write(refusal(refused, request_id).line(self.version))
+        if self.producer is not None:
+            # Were a later publish stored, the refused ones would look like repeats when
+            # they are sent again.
+            self.close(refused.reason, f"{refused.text}. This session ends; sign in again")

@@ -1,0 +1,46 @@
+"""How a broker is set up: every bound in one place, with its unit in its name."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+KIB = 1024
+MIB = 1024 * KIB
+
+# Room in a line for what stands around a message or a block: keys, a topic's name, a
+# publisher's address, each at most six bytes a character when escaped.
+ENVELOPE_BYTES = 4 * KIB
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """A broker's settings. Exactly one of `data_dir` and `store_url` says where its state is."""
+
+    host: str = "127.0.0.1"
+    port: int = 3000  # 0 takes any free one
+    data_dir: Path | None = None  # PostgreSQL is run out of it
+    store_url: str | None = None  # postgresql://...
+    allow_unsafe_store: bool = False  # take a server that may lose acknowledged messages
+
+    message_bytes: int = 1 * MIB  # of one message, as JSON
+    block_messages: int = 8_192
+    block_bytes: int = 512 * KIB
+    commit_bytes: int = 16 * MIB
+    cache_bytes: int = 128 * MIB  # of recent blocks and their frames
+    read_ahead_bytes: int = 1 * MIB  # of blocks, in one read from the store
+    high_water_bytes: int = 1 * MIB  # unsent to one connection, before it falls behind
+    unfinished_bytes: int = 4 * MIB  # unanswered publishes of one connection
+    backlog: int = 1_024  # connections that wait to be accepted
+
+    cursor_save_s: float = 0.5
+    store_wait_s: float = 30.0  # a publish waits for the store this long, then is refused
+    stop_wait_s: float = 5.0  # connections get this long to take what is left for them
+    disk_floor_bytes: int = 256 * MIB  # with less free, publishes are refused
+
+    def __post_init__(self) -> None:
+        if (self.data_dir is None) == (self.store_url is None):
+            raise ValueError("a broker takes either a data directory or a store URL")
+
+    @property
+    def line_bytes(self) -> int:
+        """The longest line that is read, and that is sent."""
+        return self.message_bytes + ENVELOPE_BYTES

@@ -1,0 +1,1 @@
+"""Where accounts, topics, messages and cursors are kept."""

@@ -1,0 +1,179 @@
+"""What the broker asks of a store, and the values that pass between them.
+
+Every method raises `StoreLost` when the store does not answer; what was asked may then
+have happened or not. Cancelling a call leaves the same two possibilities.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from protocol.names import Role
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    id: int
+    email: str
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class TopicRecord:
+    id: int
+    name: str
+    head: int
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TopicSummary:
+    """A topic with what its subscriptions say of it.
+
+    `behind` counts the subscriptions whose cursor is not at the head, `unread` adds up how
+    far they are from it; `published_at` is the time of the newest commit.
+    """
+
+    record: TopicRecord
+    published_at: datetime | None
+    subscribers: int
+    behind: int
+    unread: int
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionRecord:
+    topic: TopicRecord
+    cursor: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewBlock:
+    """A run of messages to be appended to its topic.
+
+    `publishers` holds one account where all are the same, else one per message.
+    """
+
+    topic_id: int
+    count: int
+    publishers: Sequence[int]
+    bodies: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ProducerMark:
+    """What a producer's newest stored publish is, and which before it were refused.
+
+    `refused` holds ids below `last_id` that were answered with an error: should one come
+    again, it is a new publish and not a repeat.
+    """
+
+    account_id: int
+    producer: str
+    last_id: int
+    refused: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """All that one commit makes durable: together or not at all.
+
+    `id` is unique among batches, so that it can be found out whether this one was stored.
+    `heads` are the newest seqs the broker knew of the topics in `blocks`: a stored batch
+    lies after them.
+    """
+
+    id: int
+    blocks: Sequence[NewBlock]
+    heads: dict[int, int]
+    producers: Sequence[ProducerMark] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """A batch is on disk: the first seq of each of its blocks, in their order, and when."""
+
+    first_seqs: Sequence[int]
+    committed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBlock:
+    """A block as it is read; `publishers` are e-mails, one where all are the same."""
+
+    first_seq: int
+    count: int
+    publishers: tuple[str, ...]
+    committed_at: datetime
+    bodies: bytes
+
+
+class Store(Protocol):
+    """The catalogue, the log and the cursors."""
+
+    async def open(self) -> None:
+        """Make the store ready, bringing its schema up to date.
+
+        Raises:
+            StoreUnusable: a person has to do something first; nothing has been changed.
+        """
+
+    async def close(self) -> None:
+        """Leave nothing running and no connection open."""
+
+    # the catalogue
+
+    async def create_account(self, email: str, role: Role) -> Account | None:
+        """Return the new account, or None where `email` has one already."""
+
+    async def find_account(self, email: str) -> Account | None: ...
+
+    async def create_topic(self, name: str, creator_id: int) -> TopicRecord | None:
+        """Return the new topic, or None where `name` is taken."""
+
+    async def topics(self) -> list[TopicRecord]:
+        """Return all topics, oldest first."""
+
+    async def summaries(self) -> list[TopicSummary]:
+        """Return all topics, oldest first, with what their subscriptions say of them."""
+
+    async def subscribe(self, account_id: int, topic_id: int, cursor: int) -> None:
+        """Put the account's subscription at `cursor`, made where there is none."""
+
+    async def unsubscribe(self, account_id: int, topic_id: int) -> bool:
+        """Return whether there was a subscription to take away."""
+
+    async def subscriptions(self, account_id: int) -> list[SubscriptionRecord]:
+        """Return the account's subscriptions, oldest topic first."""
+
+    async def receipts(self, topic_id: int, seq: int) -> tuple[int, int]:
+        """Return how many subscriptions have a cursor at or past `seq`, and of how many."""
+
+    # the log
+
+    async def append(self, batch: Batch) -> Commit:
+        """Append `batch` and return once it is on disk.
+
+        Only one append is under way at a time. After `StoreLost` the same batch may be
+        given again: it is then stored if it was not, and never twice.
+
+        Raises:
+            StoreRefused: the batch was not stored and will not be.
+        """
+
+    async def find_commit(self, batch: Batch) -> Commit | None:
+        """Return how `batch` was stored, or None where it was not and never will be."""
+
+    async def read(self, topic_id: int, seq: int, limit_bytes: int) -> list[StoredBlock]:
+        """Return the block that holds `seq` and those after it, without a gap, in order.
+
+        At least one where there is one; no more once their bodies pass `limit_bytes`.
+        """
+
+    async def producer(self, account_id: int, producer: str) -> ProducerMark | None: ...
+
+    # cursors
+
+    async def save_cursors(self, moved: Sequence[tuple[int, int, int]]) -> None:
+        """Move cursors forward: (account, topic, seq) each. None is ever moved back."""

@@ -1,0 +1,263 @@
+"""Accounts, topics, subscriptions and producers, as GINO models on SQLAlchemy Core.
+
+The only module that knows GINO: it is untyped and no longer maintained, so typed values go
+in and come out, and nothing of it is seen outside.
+"""
+
+import logging
+
+import asyncpg
+import sqlalchemy as sa
+from gino import Gino, create_engine
+from gino.dialects.asyncpg import AsyncpgDialect, Pool
+from sqlalchemy.dialects import registry
+from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.engine.url import URL
+
+from broker.store.errors import StoreLost
+from broker.store.interface import (
+    Account,
+    ProducerMark,
+    SubscriptionRecord,
+    TopicRecord,
+    TopicSummary,
+)
+from broker.store.postgres.faults import translated
+from protocol.names import Role
+
+# SQLAlchemy 1.3 looks dialects up with pkg_resources, which a fresh environment lacks.
+registry.register("postgresql.asyncpg", AsyncpgDialect.__module__, AsyncpgDialect.__name__)
+
+db = Gino()
+
+# It logs every statement with its values at INFO: addresses have no place in a log.
+logging.getLogger("gino").setLevel(logging.WARNING)
+
+
+class AccountRow(db.Model):
+    __tablename__ = "accounts"
+
+    id = db.Column(db.Integer, primary_key=True)
+    email = db.Column(db.Text, nullable=False, unique=True)
+    role = db.Column(db.Text, nullable=False)
+
+
+class TopicRow(db.Model):
+    __tablename__ = "topics"
+
+    id = db.Column(db.Integer, primary_key=True)
+    name = db.Column(db.Text, nullable=False, unique=True)
+    head = db.Column(db.BigInteger, nullable=False)
+    created_by = db.Column(db.Integer)
+    created_at = db.Column(db.DateTime(timezone=True), nullable=False)
+
+    def record(self) -> TopicRecord:
+        return TopicRecord(self.id, self.name, self.head, self.created_at)
+
+
+class SubscriptionRow(db.Model):
+    __tablename__ = "subscriptions"
+
+    account_id = db.Column(db.Integer, primary_key=True)
+    topic_id = db.Column(db.Integer, primary_key=True)
+    cursor = db.Column(db.BigInteger, nullable=False)
+
+
+class ProducerRow(db.Model):
+    __tablename__ = "producers"
+
+    account_id = db.Column(db.Integer, primary_key=True)
+    producer = db.Column(db.Text, primary_key=True)
+    last_id = db.Column(db.BigInteger, nullable=False)
+    refused = db.Column(ARRAY(db.BigInteger), nullable=False)
+
+
+class BlockRow(db.Model):
+    """Only what the catalogue asks of a block; the log reads and writes them."""
+
+    __tablename__ = "blocks"
+
+    topic_id = db.Column(db.Integer, primary_key=True)
+    first_seq = db.Column(db.BigInteger, primary_key=True)
+    committed_at = db.Column(db.DateTime(timezone=True), nullable=False)
+
+
+class Catalogue:
+    """The catalogue's queries, on connections of the store's pool."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    async def open(self) -> None:
+        pool = self._pool
+
+        class StorePool(Pool):
+            """GINO's way of taking connections, on a pool that is there already.
+
+            GINO's own reads a URL and drops its query, `sslmode` with it.
+            """
+
+            async def _init(self):
+                self._pool = pool
+                return self
+
+        self._engine = await create_engine(URL("postgresql+asyncpg"), pool_class=StorePool)
+
+    async def create_account(self, email: str, role: Role) -> Account | None:
+        row = await self._first(
+            insert(AccountRow)
+            .values(email=email, role=role.value)
+            .on_conflict_do_nothing()
+            .returning(AccountRow.id)
+        )
+        return Account(row.id, email, role) if row else None
+
+    async def find_account(self, email: str) -> Account | None:
+        row = await self._first(AccountRow.query.where(AccountRow.email == email))
+        return Account(row.id, row.email, Role(row.role)) if row else None
+
+    async def create_topic(self, name: str, creator_id: int) -> TopicRecord | None:
+        row = await self._first(
+            insert(TopicRow)
+            .values(name=name, created_by=creator_id)
+            .on_conflict_do_nothing()
+            .returning(TopicRow.id, TopicRow.created_at)
+        )
+        return TopicRecord(row.id, name, 0, row.created_at) if row else None
+
+    async def topics(self) -> list[TopicRecord]:
+        rows = await self._all(TopicRow.query.order_by(TopicRow.id))
+        return [row.record() for row in rows]
+
+    async def summaries(self) -> list[TopicSummary]:
+        unread = sa.func.greatest(TopicRow.head - SubscriptionRow.cursor, 0)
+        counts = (
+            sa.select(
+                [
+                    SubscriptionRow.topic_id,
+                    sa.func.count().label("subscribers"),
+                    sa.func.count().filter(unread > 0).label("behind"),
+                    sa.cast(sa.func.sum(unread), sa.BigInteger).label("unread"),
+                ]
+            )
+            .select_from(SubscriptionRow.join(TopicRow, SubscriptionRow.topic_id == TopicRow.id))
+            .group_by(SubscriptionRow.topic_id)
+            .alias("counts")
+        )
+        newest = (
+            sa.select([BlockRow.committed_at])
+            .where(BlockRow.topic_id == TopicRow.id)
+            .order_by(BlockRow.first_seq.desc())
+            .limit(1)
+            .as_scalar()
+            .label("published_at")
+        )
+        rows = await self._all(
+            sa.select(
+                [
+                    TopicRow.id,
+                    TopicRow.name,
+                    TopicRow.head,
+                    TopicRow.created_at,
+                    newest,
+                    sa.func.coalesce(counts.c.subscribers, 0).label("subscribers"),
+                    sa.func.coalesce(counts.c.behind, 0).label("behind"),
+                    sa.func.coalesce(counts.c.unread, 0).label("unread"),
+                ]
+            )
+            .select_from(TopicRow.__table__.outerjoin(counts, counts.c.topic_id == TopicRow.id))
+            .order_by(TopicRow.id)
+        )
+        return [
+            TopicSummary(
+                TopicRecord(row.id, row.name, row.head, row.created_at),
+                row.published_at,
+                row.subscribers,
+                row.behind,
+                row.unread,
+            )
+            for row in rows
+        ]
+
+    async def subscribe(self, account_id: int, topic_id: int, cursor: int) -> None:
+        wanted = insert(SubscriptionRow).values(
+            account_id=account_id, topic_id=topic_id, cursor=cursor
+        )
+        await self._status(
+            wanted.on_conflict_do_update(
+                index_elements=["account_id", "topic_id"],
+                set_={"cursor": wanted.excluded.cursor},
+            )
+        )
+
+    async def unsubscribe(self, account_id: int, topic_id: int) -> bool:
+        row = await self._first(
+            SubscriptionRow.delete.where(SubscriptionRow.account_id == account_id)
+            .where(SubscriptionRow.topic_id == topic_id)
+            .returning(SubscriptionRow.topic_id)
+        )
+        return row is not None
+
+    async def subscriptions(self, account_id: int) -> list[SubscriptionRecord]:
+        rows = await self._all(
+            sa.select(
+                [
+                    TopicRow.id,
+                    TopicRow.name,
+                    TopicRow.head,
+                    TopicRow.created_at,
+                    SubscriptionRow.cursor,
+                ]
+            )
+            .select_from(SubscriptionRow.join(TopicRow, SubscriptionRow.topic_id == TopicRow.id))
+            .where(SubscriptionRow.account_id == account_id)
+            .order_by(TopicRow.id)
+        )
+        return [
+            SubscriptionRecord(TopicRecord(row.id, row.name, row.head, row.created_at), row.cursor)
+            for row in rows
+        ]
+
+    async def receipts(self, topic_id: int, seq: int) -> tuple[int, int]:
+        row = await self._first(
+            sa.select(
+                [
+                    sa.func.count().filter(SubscriptionRow.cursor >= seq).label("confirmed"),
+                    sa.func.count().label("subscriptions"),
+                ]
+            ).where(SubscriptionRow.topic_id == topic_id)
+        )
+        return row.confirmed, row.subscriptions
+
+    async def producer(self, account_id: int, producer: str) -> ProducerMark | None:
+        row = await self._first(
+            ProducerRow.query.where(ProducerRow.account_id == account_id).where(
+                ProducerRow.producer == producer
+            )
+        )
+        return ProducerMark(account_id, producer, row.last_id, tuple(row.refused)) if row else None
+
+    async def emails(self, ids: list[int]) -> dict[int, str]:
+        rows = await self._all(
+            sa.select([AccountRow.id, AccountRow.email]).where(AccountRow.id.in_(ids))
+        )
+        return {row.id: row.email for row in rows}
+
+    async def _first(self, query):
+        return await self._asked(self._engine.first, query)
+
+    async def _all(self, query):
+        return await self._asked(self._engine.all, query)
+
+    async def _status(self, query):
+        return await self._asked(self._engine.status, query)
+
+    async def _asked(self, ask, query):
+        with translated():
+            try:
+                return await ask(query)
+            except AttributeError as error:
+                if "_protocol" not in str(error):
+                    raise
+                # What GINO makes of a connection that is closed while it holds it.
+                raise StoreLost("the connection broke") from error

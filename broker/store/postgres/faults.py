@@ -1,0 +1,36 @@
+"""Translate what asyncpg raises into the store's three kinds of trouble."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import asyncpg
+
+from broker.store.errors import StoreLost, StoreRefused
+
+# The server went away, is going away or is not there yet; or it rolled a transaction back
+# that may well succeed when it is tried again.
+_LOST = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.TransactionRollbackError,
+)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise `StoreLost` or `StoreRefused` for what the driver raises inside."""
+    try:
+        yield
+    except _LOST as error:
+        raise StoreLost(_told(error)) from error
+    except asyncpg.PostgresError as error:
+        raise StoreRefused(_told(error)) from error
+
+
+def _told(error: BaseException) -> str:
+    return str(error) or type(error).__name__

@@ -1,0 +1,217 @@
+"""The store on a PostgreSQL server, or on the embedded one."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import asyncpg
+
+from broker.store.embedded import EmbeddedPostgres
+from broker.store.errors import StoreLost, StoreRefused, StoreUnusable
+from broker.store.interface import (
+    Account,
+    Batch,
+    Commit,
+    ProducerMark,
+    StoredBlock,
+    SubscriptionRecord,
+    TopicRecord,
+    TopicSummary,
+)
+from broker.store.postgres.catalogue import Catalogue
+from broker.store.postgres.faults import translated
+from broker.store.postgres.log import BlockReader, BlockWriter
+from broker.store.postgres.schema import migrate
+from protocol.names import Role
+
+OLDEST_SERVER = 15
+POOL_SIZE = 4  # connections for the catalogue and for reading, beside the one that appends
+QUERY_TIMEOUT_S = 30.0
+CONNECT_TIMEOUT_S = 10.0
+
+# Without these an acknowledged publish may be gone after a power cut.
+_DURABLE = ("fsync", "full_page_writes", "synchronous_commit")
+
+_SAVE_CURSORS = """
+UPDATE subscriptions SET cursor = moved.seq
+FROM unnest($1::integer[], $2::integer[], $3::bigint[]) AS moved (account_id, topic_id, seq)
+WHERE subscriptions.account_id = moved.account_id
+  AND subscriptions.topic_id = moved.topic_id
+  AND subscriptions.cursor < moved.seq
+"""
+
+
+class PostgresStore:
+    """A store in a database that someone else runs.
+
+    `url` goes to asyncpg as it is, so all of it counts: `sslmode`, socket folders given as
+    `host`, several hosts, `passfile`, server settings.
+    """
+
+    def __init__(self, url: str, *, allow_unsafe: bool = False) -> None:
+        self._allow_unsafe = allow_unsafe
+        self._told = _without_password(url)
+        self._target: dict[str, Any] = {"dsn": url}
+
+    async def open(self) -> None:
+        try:
+            with translated():
+                await self._open()
+        except (StoreLost, StoreRefused, asyncpg.PostgresError, ValueError) as error:
+            await self._abandon()
+            raise StoreUnusable(
+                f"PostgreSQL at {self._told} cannot be used: {error}. Check that it runs and"
+                " that the user, the password and the database in --store are right."
+            ) from error
+        except BaseException:
+            await self._abandon()
+            raise
+
+    async def close(self) -> None:
+        if self._pool is not None:
+            await self._writer.close()
+            await self._close_pool()
+
+    # the catalogue
+
+    async def create_account(self, email: str, role: Role) -> Account | None:
+        return await self._catalogue.create_account(email, role)
+
+    async def find_account(self, email: str) -> Account | None:
+        return await self._catalogue.find_account(email)
+
+    async def create_topic(self, name: str, creator_id: int) -> TopicRecord | None:
+        return await self._catalogue.create_topic(name, creator_id)
+
+    async def topics(self) -> list[TopicRecord]:
+        return await self._catalogue.topics()
+
+    async def summaries(self) -> list[TopicSummary]:
+        return await self._catalogue.summaries()
+
+    async def subscribe(self, account_id: int, topic_id: int, cursor: int) -> None:
+        await self._catalogue.subscribe(account_id, topic_id, cursor)
+
+    async def unsubscribe(self, account_id: int, topic_id: int) -> bool:
+        return await self._catalogue.unsubscribe(account_id, topic_id)
+
+    async def subscriptions(self, account_id: int) -> list[SubscriptionRecord]:
+        return await self._catalogue.subscriptions(account_id)
+
+    async def receipts(self, topic_id: int, seq: int) -> tuple[int, int]:
+        return await self._catalogue.receipts(topic_id, seq)
+
+    async def producer(self, account_id: int, producer: str) -> ProducerMark | None:
+        return await self._catalogue.producer(account_id, producer)
+
+    # the log
+
+    async def append(self, batch: Batch) -> Commit:
+        return await self._writer.append(batch)
+
+    async def find_commit(self, batch: Batch) -> Commit | None:
+        return await self._writer.find(batch)
+
+    async def read(self, topic_id: int, seq: int, limit_bytes: int) -> list[StoredBlock]:
+        return await self._reader.read(topic_id, seq, limit_bytes)
+
+    # cursors
+
+    async def save_cursors(self, moved: Sequence[tuple[int, int, int]]) -> None:
+        assert self._pool is not None
+        with translated():
+            await self._pool.execute(_SAVE_CURSORS, *map(list, zip(*moved, strict=True)))
+
+    # opening and closing
+
+    _pool: asyncpg.Pool | None = None
+
+    async def _open(self) -> None:
+        connection = await self._connect()
+        try:
+            await self._check(connection)
+            await migrate(connection)
+        finally:
+            await connection.close(timeout=CONNECT_TIMEOUT_S)
+        self._writer = BlockWriter(self._connect)
+        if not await self._writer.open():
+            raise StoreUnusable(
+                f"Another broker is serving the database at {self._told}. Connect to that one,"
+                " stop it first, or give this one a database of its own."
+            )
+        self._pool = await asyncpg.create_pool(
+            **self._target,
+            min_size=1,
+            max_size=POOL_SIZE,
+            command_timeout=QUERY_TIMEOUT_S,
+            timeout=CONNECT_TIMEOUT_S,
+        )
+        self._catalogue = Catalogue(self._pool)
+        await self._catalogue.open()
+        self._reader = BlockReader(self._pool, self._catalogue.emails)
+
+    async def _connect(self) -> asyncpg.Connection:
+        return await asyncpg.connect(**self._target, timeout=CONNECT_TIMEOUT_S)
+
+    async def _check(self, connection: asyncpg.Connection) -> None:
+        major = connection.get_server_version().major
+        if major < OLDEST_SERVER:
+            raise StoreUnusable(
+                f"The server at {self._told} is PostgreSQL {major}; it takes {OLDEST_SERVER} or"
+                " later. Upgrade it, or leave --store out to use the one that comes along."
+            )
+        off = [name for name in _DURABLE if await connection.fetchval(f"SHOW {name}") == "off"]
+        if off and not self._allow_unsafe:
+            raise StoreUnusable(
+                f"The server at {self._told} has {' and '.join(off)} off, so an acknowledged"
+                " message could be lost in a power cut. Turn it on, or say --allow-unsafe-store."
+            )
+
+    async def _abandon(self) -> None:
+        """Leave nothing open after an opening that failed."""
+        if hasattr(self, "_writer"):
+            self._writer.drop()
+        if self._pool is not None:
+            self._pool.terminate()
+            self._pool = None
+
+    async def _close_pool(self) -> None:
+        assert self._pool is not None
+        await self._pool.close()
+        self._pool = None
+
+
+class EmbeddedStore(PostgresStore):
+    """A store in PostgreSQL that runs as our own child, out of a data directory."""
+
+    def __init__(self, data_dir: Path) -> None:
+        super().__init__("")
+        self._server = EmbeddedPostgres(data_dir)
+        self._told = str(data_dir)
+
+    async def open(self) -> None:
+        address = await self._server.start()
+        self._target = {
+            "host": address.host,
+            "port": address.port,
+            "user": address.user,
+            "database": address.database,
+        }
+        try:
+            await super().open()
+        except BaseException:
+            await self._server.stop()
+            raise
+
+    async def close(self) -> None:
+        try:
+            await super().close()
+        finally:
+            await self._server.stop()
+
+
+def _without_password(url: str) -> str:
+    parts = urlsplit(url)
+    place = parts.netloc.rpartition("@")[2] or "localhost"
+    return f"{place}{parts.path}"
