@@ -1,0 +1,1 @@
+"""What a person starts: the `pubsub` command and its screens."""

@@ -7,7 +7,7 @@ that deliveries which follow from it come after the reply.
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-from msgspec import UNSET, Raw
+from msgspec import UNSET, Raw, UnsetType
 
 from broker.block import Block
 from broker.cursor import Cursor
@@ -15,7 +15,7 @@ from broker.delivery import Reader
 from broker.hub import Hub
 from broker.producer import producer_of
 from broker.settings import ENVELOPE_BYTES
-from broker.store.interface import Account
+from broker.store.interface import Account, SubscriptionRecord, TopicSummary
 from broker.topics import Topic
 from protocol import names
 from protocol.frames import block_fields
@@ -128,16 +128,20 @@ async def _sign_in(
     """End the session there was on this connection and begin the one of `account`."""
     hub.sign_out(session)
     try:
-        if account.role is Role.SUBSCRIBER:
+        if account.role is Role.SUBSCRIBER and _takes_deliveries(request):
             await _sign_in_subscriber(hub, session, account, request)
         else:
-            await _sign_in_publisher(hub, session, account, request)
+            await _sign_in_asking(hub, session, account, request)
     except BaseException:
         hub.release(session)
         raise
 
 
-async def _sign_in_publisher(
+def _takes_deliveries(request: Create | Connect) -> bool:
+    return request.version == 1 or not isinstance(request, Connect) or request.deliver
+
+
+async def _sign_in_asking(
     hub: Hub, session: "Session", account: Account, request: Create | Connect
 ) -> None:
     producer = None
@@ -149,10 +153,11 @@ async def _sign_in_publisher(
         mark = await hub.store.producer(account.id, request.producer)
         producer = producer_of(account.id, request.producer, mark)
         _check_still_holds(hub, session, key)
+    states = await _subscription_states(hub, account)
     _begin(session, account, request)
     session.producer = producer
     last_id = producer.last_id if producer else UNSET
-    session.answer(request, _signed_in(hub, session, last_id))
+    session.answer(request, _signed_in(hub, account, states, last_id))
 
 
 async def _sign_in_subscriber(
@@ -169,7 +174,7 @@ async def _sign_in_subscriber(
         topic = hub.topics.add(record.topic)
         place = min(record.cursor, topic.head)
         reader.cursors[topic] = Cursor(reader, account.id, topic, place, place, topic.head)
-    session.answer(request, _signed_in(hub, session, UNSET))
+    session.answer(request, _signed_in(hub, account, _states(hub, records), UNSET))
     for cursor in [*reader.cursors.values()]:
         hub.delivery.attach(cursor)
 
@@ -183,15 +188,39 @@ def _begin(session: "Session", account: Account, request: Create | Connect) -> N
     session.account, session.version = account, request.version
 
 
-def _signed_in(hub: Hub, session: "Session", last_id: object) -> SignedIn:
-    assert session.account is not None
+def _signed_in(
+    hub: Hub, account: Account, states: list[SubscriptionState], last_id: int | UnsetType
+) -> SignedIn:
     return SignedIn(
-        user_email=session.account.email,
-        user_type=session.account.role.value,
-        subscriptions=_subscription_states(session.reader),
+        user_email=account.email,
+        user_type=account.role.value,
+        subscriptions=states,
         limits=Limits(hub.settings.line_bytes, hub.settings.message_bytes),
-        last_id=last_id,  # type: ignore[arg-type]
+        last_id=last_id,
     )
+
+
+async def _subscription_states(hub: Hub, account: Account) -> list[SubscriptionState]:
+    """Return the account's subscriptions as they are now, oldest topic first."""
+    if account.role is not Role.SUBSCRIBER:
+        return []
+    await _save_cursors(hub)
+    return _states(hub, await hub.store.subscriptions(account.id))
+
+
+def _states(hub: Hub, records: list[SubscriptionRecord]) -> list[SubscriptionState]:
+    states = []
+    for record in records:
+        head = hub.topics.add(record.topic).head
+        cursor = min(record.cursor, head)
+        states.append(SubscriptionState(record.topic.name, cursor, head, head - cursor))
+    return states
+
+
+async def _save_cursors(hub: Hub) -> None:
+    """Let the store know all that has been confirmed by now."""
+    hub.confirm_readers()
+    await hub.saver.save()
 
 
 # topics
@@ -217,27 +246,34 @@ def list_topics(hub: Hub, session: "Session", request: ListTopics) -> Awaitable[
 
 
 async def _list_in_detail(hub: Hub, session: "Session", request: ListTopics) -> None:
-    await hub.saver.save()
-    summaries = await hub.store.summaries()
-    own = session.reader.cursors if session.reader else None
-    details = []
-    for summary in summaries:
-        topic = hub.topics.add(summary.record)
-        cursor = own.get(topic) if own is not None else None
-        unread = topic.head - cursor.confirmed if cursor else 0
-        details.append(
-            TopicState(
-                topic_name=topic.name,
-                head=topic.head,
-                created_at=summary.record.created_at,
-                published_at=summary.published_at,
-                subscribers=summary.subscribers,
-                subscribed=cursor is not None,
-                behind=summary.behind if own is None else int(unread > 0),
-                unread=summary.unread if own is None else unread,
-            )
-        )
+    assert session.account is not None
+    account = session.account
+    own = {state.topic_name: state for state in await _subscription_states(hub, account)}
+    await _save_cursors(hub)
+    details = [
+        _topic_state(hub, summary, own if account.role is Role.SUBSCRIBER else None)
+        for summary in await hub.store.summaries()
+    ]
     session.answer(request, Topics(topics=[one.topic_name for one in details], details=details))
+
+
+def _topic_state(
+    hub: Hub, summary: TopicSummary, own: dict[str, SubscriptionState] | None
+) -> TopicState:
+    """Tell of a topic: to a subscriber what is unread of its own, else what is of all."""
+    topic = hub.topics.add(summary.record)
+    mine = own.get(topic.name) if own is not None else None
+    unread = mine.unread if mine else 0
+    return TopicState(
+        topic_name=topic.name,
+        head=topic.head,
+        created_at=summary.record.created_at,
+        published_at=summary.published_at,
+        subscribers=summary.subscribers,
+        subscribed=mine is not None,
+        behind=summary.behind if own is None else int(unread > 0),
+        unread=summary.unread if own is None else unread,
+    )
 
 
 # publishing
@@ -279,8 +315,7 @@ def _publish(
 
 async def subscribe(hub: Hub, session: "Session", request: Subscribe) -> None:
     topic = hub.topics.named(request.topic_name)
-    reader, account = session.reader, session.account
-    assert reader is not None
+    reader, account = _reader(session), session.account
     assert account is not None
     cursor = reader.cursors.get(topic)
     wanted = request.from_ if session.version == 2 else UNSET
@@ -316,8 +351,7 @@ def _place(topic: Topic, wanted: object) -> tuple[int, int]:
 
 async def unsubscribe(hub: Hub, session: "Session", request: Unsubscribe) -> None:
     topic = hub.topics.named(request.topic_name)
-    reader = session.reader
-    assert reader is not None
+    reader = _reader(session)
     cursor = _subscribed(reader, topic)
     hub.delivery.detach(cursor)
     try:
@@ -330,6 +364,15 @@ async def unsubscribe(hub: Hub, session: "Session", request: Unsubscribe) -> Non
     session.answer(request, Success())
 
 
+def _reader(session: "Session") -> Reader:
+    if session.reader is None:
+        raise RequestRefused(
+            Reason.BAD_REQUEST,
+            'this session takes no deliveries; sign in without "deliver":false to do that',
+        )
+    return session.reader
+
+
 def _subscribed(reader: Reader, topic: Topic) -> Cursor:
     cursor = reader.cursors.get(topic)
     if cursor is None:
@@ -340,8 +383,7 @@ def _subscribed(reader: Reader, topic: Topic) -> Cursor:
 
 
 def ack(hub: Hub, session: "Session", request: Ack) -> None:
-    assert session.reader is not None
-    cursor = _subscribed(session.reader, hub.topics.named(request.topic_name))
+    cursor = _subscribed(_reader(session), hub.topics.named(request.topic_name))
     if request.seq > cursor.sent:
         raise RequestRefused(
             Reason.BAD_REQUEST,
@@ -352,18 +394,10 @@ def ack(hub: Hub, session: "Session", request: Ack) -> None:
     session.answer(request, Success())
 
 
-def subscriptions(hub: Hub, session: "Session", request: Subscriptions) -> None:
-    session.answer(request, SubscriptionList(subscriptions=_subscription_states(session.reader)))
-
-
-def _subscription_states(reader: Reader | None) -> list[SubscriptionState]:
-    cursors = sorted(reader.cursors.values(), key=lambda one: one.topic.id) if reader else []
-    return [
-        SubscriptionState(
-            one.topic.name, one.confirmed, one.topic.head, one.topic.head - one.confirmed
-        )
-        for one in cursors
-    ]
+async def subscriptions(hub: Hub, session: "Session", request: Subscriptions) -> None:
+    assert session.account is not None
+    states = await _subscription_states(hub, session.account)
+    session.answer(request, SubscriptionList(subscriptions=states))
 
 
 # looking
@@ -371,8 +405,7 @@ def _subscription_states(reader: Reader | None) -> list[SubscriptionState]:
 
 async def receipts(hub: Hub, session: "Session", request: Receipts) -> None:
     topic = hub.topics.named(request.topic_name)
-    hub.confirm_readers()
-    await hub.saver.save()
+    await _save_cursors(hub)
     confirmed, of = await hub.store.receipts(topic.id, request.seq)
     reply = ReceiptCount(
         topic_name=topic.name, seq=request.seq, confirmed=confirmed, subscriptions=of

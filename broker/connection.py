@@ -67,10 +67,11 @@ class Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self.congested = False
+        # Requests first: a long backlog would fill the buffer again before they had a turn.
+        self.session.work()
         reader = self.session.reader
         if reader is not None:
             self._hub.delivery.advance(reader)
-        self.session.work()
 
     def connection_lost(self, error: Exception | None) -> None:
         if error is not None:

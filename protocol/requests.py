@@ -37,11 +37,12 @@ class Create(Request, tag="create"):
 
 
 class Connect(Request, tag="connect"):
-    """Sign in."""
+    """Sign in; with `deliver` false only to ask, so that a subscriber's other session goes on."""
 
     user_email: str
     version: Literal[1, 2] = 1
     producer: str | UnsetType = UNSET
+    deliver: bool = True
     id: Id | UnsetType = UNSET
 
 

@@ -1,7 +1,7 @@
 """The schema, as numbered migrations that are applied in order, each once.
 
-`python -m broker.store.postgres.schema` prints `database.sql`: the migrations' sum and the
-sample data, for `psql -f` into an empty database.
+`python -m broker.store.postgres` prints `database.sql`: the migrations' sum and the sample
+data, for `psql -f` into an empty database.
 """
 
 from dataclasses import dataclass
@@ -77,7 +77,7 @@ def database_sql() -> str:
         "--     createdb pubsub && psql -v ON_ERROR_STOP=1 -d pubsub -f database.sql\n"
         "--     pubsub broker --store postgresql:///pubsub\n"
         "--\n"
-        "-- Printed by `python -m broker.store.postgres.schema`.\n",
+        "-- Printed by `python -m broker.store.postgres`.\n",
         "BEGIN;\n",
         _VERSION_TABLE,
         *(f"-- Migration {one.version}\n\n{one.sql}" for one in known),
@@ -117,7 +117,3 @@ async def _refuse_foreign(connection: asyncpg.Connection) -> None:
 
 def _name(file: object) -> str:
     return str(getattr(file, "name", ""))
-
-
-if __name__ == "__main__":
-    print(database_sql(), end="")

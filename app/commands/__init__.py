@@ -1,0 +1,1 @@
+"""What the commands without a screen do, one file each."""

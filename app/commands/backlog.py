@@ -1,0 +1,46 @@
+"""`pubsub backlog`: who is behind by how much."""
+
+import sys
+
+import msgspec
+
+from app.commands.ending import run as run_command
+from app.commands.table import print_table
+from app.commands.topics import topic_states
+from protocol.names import Role
+
+
+def run(connect: str, email: str | None, *, as_json: bool) -> None:
+    run_command(_show(connect, email, as_json))
+
+
+async def _show(connect: str, email: str | None, as_json: bool) -> None:
+    role, states = await topic_states(connect, email)
+    own = role == Role.SUBSCRIBER
+    rows: list[dict[str, str | int]]
+    if own:
+        rows = [
+            {"topic_name": one.topic_name, "unread": one.unread} for one in states if one.subscribed
+        ]
+        nothing = "you are subscribed to nothing yet; `pubsub sub TOPIC` subscribes"
+    else:
+        rows = [
+            {
+                "topic_name": one.topic_name,
+                "subscriptions": one.subscribers,
+                "behind": one.behind,
+                "unread": one.unread,
+            }
+            for one in states
+        ]
+        nothing = "there are no topics yet"
+    if as_json:
+        for row in rows:
+            sys.stdout.buffer.write(msgspec.json.encode(row) + b"\n")
+        return
+    heads = ["TOPIC", "UNREAD"] if own else ["TOPIC", "SUBSCRIPTIONS", "BEHIND", "UNREAD"]
+    print_table(heads, [[_shown(value) for value in row.values()] for row in rows], nothing=nothing)
+
+
+def _shown(value: str | int) -> str:
+    return value if isinstance(value, str) else f"{value:,}"

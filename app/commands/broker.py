@@ -1,0 +1,126 @@
+"""`pubsub broker`: a broker in a process of its own."""
+
+import asyncio
+import gc
+import ipaddress
+import logging
+import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from app.commands.ending import say
+from app.main import FAILED, WRONG_USAGE
+from broker import Broker, CannotListen, Settings, StoreUnusable
+from broker.settings import KIB, MIB
+
+LEVELS = {"debug", "info", "warning", "error"}
+
+
+@dataclass(frozen=True)
+class Options:
+    host: str
+    port: int
+    data_dir: Path | None
+    store: str | None
+    allow_unsafe_store: bool
+    insecure: bool
+    cache_mb: int
+    max_message_kb: int
+    store_wait_s: float
+    log_level: str
+
+
+def run(options: Options) -> None:
+    """Serve until SIGTERM or SIGINT, then exit 0; exit 1 where it cannot be done."""
+    fault = _wrong_usage(options)
+    if fault is not None:
+        say(fault)
+        sys.exit(WRONG_USAGE)
+    logging.basicConfig(
+        level=options.log_level.upper(),
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    try:
+        with asyncio.Runner(loop_factory=_loop) as runner:
+            runner.run(_serve(_settings(options)))
+    except (CannotListen, StoreUnusable) as error:
+        say(str(error))
+        sys.exit(FAILED)
+
+
+def default_data_dir() -> Path:
+    return platformdirs.user_data_path("pubsub", appauthor=False)
+
+
+def _settings(options: Options) -> Settings:
+    data_dir = options.data_dir or (None if options.store else default_data_dir())
+    return Settings(
+        host=options.host,
+        port=options.port,
+        data_dir=data_dir,
+        store_url=options.store,
+        allow_unsafe_store=options.allow_unsafe_store,
+        cache_bytes=options.cache_mb * MIB,
+        message_bytes=options.max_message_kb * KIB,
+        store_wait_s=options.store_wait_s,
+    )
+
+
+def _wrong_usage(options: Options) -> str | None:
+    if options.store is not None and options.data_dir is not None:
+        return "--store and --data-dir exclude each other; give one of them"
+    if options.store is not None and not options.store.startswith(("postgresql://", "postgres://")):
+        return "--store takes a URL that begins with postgresql://"
+    if options.log_level.lower() not in LEVELS:
+        return f"--log-level takes one of {', '.join(sorted(LEVELS))}"
+    if not options.insecure and not _is_loopback(options.host):
+        return (
+            f"{options.host} can be reached from other machines, and anyone there could sign in"
+            " as anyone; listen on 127.0.0.1, or add --insecure if that network is yours alone"
+        )
+    return None
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _loop() -> asyncio.AbstractEventLoop:
+    try:
+        import uvloop
+    except ImportError:  # it is not made for every platform
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
+
+
+async def _serve(settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with Broker(settings) as broker:
+        # What is alive now stays so; looking through it again and again would only cost time.
+        gc.collect()
+        gc.freeze()
+        print(f"listening on {broker.host}:{broker.port}", flush=True)
+        await _first(stop.wait(), broker.serve())
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)  # a second signal ends the process at once
+        logging.getLogger("pubsub.broker").info("stopping")
+
+
+async def _first(*works: object) -> None:
+    """Return when one of `works` has ended, or raise what it raised."""
+    tasks = [asyncio.ensure_future(work) for work in works]  # type: ignore[call-overload]
+    done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in pending:
+        task.cancel()
+    for task in done:
+        task.result()

@@ -1,0 +1,46 @@
+"""How a command ends: its exit code, and one sentence when it fails."""
+
+import asyncio
+import sys
+from collections.abc import Coroutine
+from typing import NoReturn
+
+from app.main import FAILED, INTERRUPTED, NO_BROKER, WRONG_USAGE
+from clients import BadAddress, ConnectionLost, NoBroker, RequestRefused
+
+
+class WrongUsage(Exception):
+    """The command was called in a way that cannot work; the text says how it can."""
+
+
+class Failed(Exception):
+    """The command could not do what it is for; the text says why."""
+
+
+def say(text: str) -> None:
+    """Tell the person something; data goes to standard output instead."""
+    print(f"pubsub: {text}", file=sys.stderr, flush=True)
+
+
+def run(work: Coroutine[None, None, None]) -> None:
+    """Run a client command to its end, and exit with what its failure stands for."""
+    try:
+        asyncio.run(work)
+    except (WrongUsage, BadAddress) as error:
+        _exit(WRONG_USAGE, str(error))
+    except NoBroker as error:
+        _exit(NO_BROKER, str(error))
+    except (Failed, RequestRefused, ConnectionLost) as error:
+        _exit(FAILED, str(error))
+    except BrokenPipeError:
+        # Whoever read our output has seen enough. Python would complain once more when it
+        # flushes standard output at exit.
+        sys.stdout = None
+        sys.exit(FAILED)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+def _exit(code: int, text: str) -> NoReturn:
+    say(text)
+    sys.exit(code)

@@ -1,0 +1,47 @@
+"""`pubsub topics`: what there is."""
+
+import sys
+
+import msgspec
+
+from app.commands.ending import run as run_command
+from app.commands.signing_in import connected, sign_in, wanted_email
+from app.commands.table import print_table
+from protocol.replies import Topics, TopicState
+from protocol.requests import ListTopics
+
+
+def run(connect: str, email: str | None, *, as_json: bool) -> None:
+    run_command(_list(connect, email, as_json))
+
+
+async def topic_states(connect: str, email: str | None) -> tuple[str, list[TopicState]]:
+    """Return the account's role, and all topics, oldest first."""
+    wanted = wanted_email(email)
+    async with await connected(connect) as connection:
+        account = await sign_in(connection, wanted, deliver=False)
+        reply = await connection.ask(ListTopics())
+    assert isinstance(reply, Topics)
+    return str(account.user_type), reply.details
+
+
+async def _list(connect: str, email: str | None, as_json: bool) -> None:
+    _, states = await topic_states(connect, email)
+    if as_json:
+        for state in states:
+            sys.stdout.buffer.write(msgspec.json.encode(state) + b"\n")
+        return
+    print_table(
+        ["TOPIC", "MESSAGES", "SUBSCRIBERS", "UNREAD", "NEWEST"],
+        [
+            [
+                state.topic_name,
+                f"{state.head:,}",
+                f"{state.subscribers:,}",
+                f"{state.unread:,}",
+                f"{state.published_at:%Y-%m-%d %H:%M:%S}" if state.published_at else "-",
+            ]
+            for state in states
+        ],
+        nothing="there are no topics yet; a publisher makes one with `pubsub pub TOPIC --create`",
+    )

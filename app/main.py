@@ -1,0 +1,235 @@
+"""The `pubsub` command: its options, and which command each goes to.
+
+Standard output carries data, standard error the talk. Exit codes: 0 done, 1 failed, 2 wrong
+usage, 3 no broker reached, 130 interrupted.
+
+The commands are imported when they are called, so that `--help` and completion are quick.
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app import environment
+
+FAILED, WRONG_USAGE, NO_BROKER, INTERRUPTED = 1, 2, 3, 130
+
+app = typer.Typer(
+    name="pubsub",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help=(
+        "A durable publish/subscribe broker and its clients. Start with `pubsub demo --script`"
+        " to see what it does, or `pubsub broker` to run one."
+    ),
+    epilog="Every option can be set in the environment or a .env file: --port is PUBSUB_PORT.",
+)
+
+Connect = Annotated[
+    str,
+    typer.Option(
+        envvar="PUBSUB_CONNECT",
+        metavar="HOST:PORT,...",
+        help="Where the broker is; with several, the first that answers.",
+    ),
+]
+Email = Annotated[
+    str | None,
+    typer.Option(envvar="PUBSUB_EMAIL", metavar="E-MAIL", help="The account to sign in with."),
+]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object a line, for programs.")]
+
+
+@app.command()
+def broker(
+    host: Annotated[
+        str, typer.Option(envvar="PUBSUB_HOST", help="The address to listen on.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int,
+        typer.Option(
+            envvar="PUBSUB_PORT", min=0, max=65535, help="The port; 0 takes any free one."
+        ),
+    ] = 3000,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="PUBSUB_DATA_DIR",
+            help="Where the broker keeps its own PostgreSQL. [default: your data folder]",
+            show_default=False,
+        ),
+    ] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            envvar="PUBSUB_STORE",
+            metavar="postgresql://...",
+            help="Keep everything in this PostgreSQL database instead.",
+        ),
+    ] = None,
+    allow_unsafe_store: Annotated[
+        bool,
+        typer.Option(
+            envvar="PUBSUB_ALLOW_UNSAFE_STORE",
+            help="Take a server that can lose acknowledged messages in a power cut.",
+        ),
+    ] = False,
+    insecure: Annotated[
+        bool,
+        typer.Option(
+            envvar="PUBSUB_INSECURE",
+            help="Listen beyond this machine, though anyone there can then sign in as anyone.",
+        ),
+    ] = False,
+    cache_mb: Annotated[
+        int,
+        typer.Option(
+            envvar="PUBSUB_CACHE_MB", min=1, help="MiB of recent messages kept in memory."
+        ),
+    ] = 128,
+    max_message_kb: Annotated[
+        int,
+        typer.Option(
+            envvar="PUBSUB_MAX_MESSAGE_KB",
+            min=1,
+            max=64 * 1024,
+            help="KiB that one message may take, written as JSON.",
+        ),
+    ] = 1024,
+    store_wait: Annotated[
+        float,
+        typer.Option(
+            envvar="PUBSUB_STORE_WAIT",
+            min=0,
+            help="Seconds that a publish waits for PostgreSQL to come back.",
+        ),
+    ] = 30.0,
+    log_level: Annotated[
+        str,
+        typer.Option(
+            envvar="PUBSUB_LOG_LEVEL", help="debug, info, warning or error, to standard error."
+        ),
+    ] = "info",
+) -> None:
+    """Run a broker. Prints `listening on HOST:PORT` when clients can connect.
+
+    Without --store, PostgreSQL comes along and runs out of --data-dir; there is nothing to
+    install. SIGTERM and Ctrl-C finish what was accepted, save every cursor and exit 0.
+    """
+    from app.commands import broker as command
+
+    command.run(
+        command.Options(
+            host=host,
+            port=port,
+            data_dir=data_dir,
+            store=store,
+            allow_unsafe_store=allow_unsafe_store,
+            insecure=insecure,
+            cache_mb=cache_mb,
+            max_message_kb=max_message_kb,
+            store_wait_s=store_wait,
+            log_level=log_level,
+        )
+    )
+
+
+@app.command()
+def pub(
+    topic: Annotated[str, typer.Argument(help="The topic to publish to.")],
+    text: Annotated[
+        str | None,
+        typer.Argument(help="The message. Without it, each line of standard input is one."),
+    ] = None,
+    connect: Connect = "127.0.0.1:3000",
+    email: Email = None,
+    create: Annotated[
+        bool, typer.Option("--create", help="Make the account and the topic if they are missing.")
+    ] = False,
+) -> None:
+    """Publish a message, or one per line of standard input; return when all are on disk.
+
+    For example: `tail -f app.log | pubsub pub LOGS --email me@example.com --create`
+    """
+    from app.commands import pub as command
+
+    command.run(command.Options(topic, text, connect, email, create))
+
+
+@app.command()
+def sub(
+    topics: Annotated[list[str], typer.Argument(help="The topics to subscribe to.")],
+    connect: Connect = "127.0.0.1:3000",
+    email: Email = None,
+    create: Annotated[
+        bool, typer.Option("--create", help="Make the account if it is missing.")
+    ] = False,
+    count: Annotated[int | None, typer.Option(min=1, help="Exit after so many messages.")] = None,
+    from_: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="all|new|SEQ",
+            help="Where to begin: with everything there is, with what comes, or with a seq."
+            " Without it: where you left off, and with everything the first time.",
+        ),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Print the messages of topics: first what is unread, then what comes.
+
+    A message is confirmed once it is printed, so whatever ends this command, the next one
+    goes on right after it. Ctrl-C ends it.
+    """
+    from app.commands import sub as command
+
+    command.run(command.Options(topics, connect, email, create, count, from_, json))
+
+
+@app.command()
+def topics(connect: Connect = "127.0.0.1:3000", email: Email = None, json: Json = False) -> None:
+    """List the topics: how many messages, how many subscribers, how much is unread."""
+    from app.commands import topics as command
+
+    command.run(connect, email, as_json=json)
+
+
+@app.command()
+def backlog(connect: Connect = "127.0.0.1:3000", email: Email = None, json: Json = False) -> None:
+    """Show what is unread, by topic.
+
+    As a subscriber: your own unread messages. As a publisher: for each topic how many
+    subscriptions are behind, and by how many messages in all.
+    """
+    from app.commands import backlog as command
+
+    command.run(connect, email, as_json=json)
+
+
+@app.command()
+def demo(
+    script: Annotated[bool, typer.Option("--script", help="Play the steps as plain text.")] = False,
+) -> None:
+    """Show what the project is for: a real broker, real clients, real faults.
+
+    Uses a temporary data directory and a free port; nothing of yours is touched. Exits 0
+    only if every step did what it says.
+    """
+    from app.demo import script as command
+
+    command.run()
+
+
+def main() -> None:
+    """Run the command that the arguments name."""
+    environment.load(Path.cwd())
+    try:
+        app(prog_name="pubsub")
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,33 @@
+"""Where brokers are: `HOST:PORT`, several with commas between."""
+
+from dataclasses import dataclass
+
+DEFAULT_PORT = 3000
+
+
+class BadAddress(ValueError):
+    """The text names no address. It says what was expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def addresses(text: str) -> list[Address]:
+    """Return the addresses in `text`; the port may be left out, IPv6 goes in brackets."""
+    return [_address(part.strip()) for part in text.split(",")]
+
+
+def _address(text: str) -> Address:
+    host, colon, port = text.rpartition(":")
+    if not colon or text.endswith("]"):
+        host, port = text, str(DEFAULT_PORT)
+    host = host.removeprefix("[").removesuffix("]")
+    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+        raise BadAddress(f"{text!r} is not an address; it takes the form HOST:PORT")
+    return Address(host, int(port))
