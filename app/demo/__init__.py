@@ -1,0 +1,1 @@
+"""The demonstration: one description of its steps, played as text."""
