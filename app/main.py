@@ -217,9 +217,9 @@ def demo(
     Uses a temporary data directory and a free port; nothing of yours is touched. Exits 0
     only if every step did what it says.
     """
-    from app.demo import script as command
+    from app.demo.script import run
 
-    command.run()
+    run()
 
 
 def main() -> None:

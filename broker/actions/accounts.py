@@ -1,0 +1,130 @@
+"""Making accounts, signing in, and taking over from an older session."""
+
+from typing import TYPE_CHECKING
+
+from msgspec import UNSET, UnsetType
+
+from broker.actions.states import states_of, subscription_states
+from broker.cursor import Cursor
+from broker.delivery import Reader
+from broker.hub import Hub
+from broker.producer import producer_of
+from broker.store.interface import Account
+from protocol import names
+from protocol.names import Role
+from protocol.reasons import Reason, RequestRefused
+from protocol.replies import Limits, SignedIn, SubscriptionState
+from protocol.requests import Connect, Create
+
+if TYPE_CHECKING:
+    from broker.session import Session
+
+
+async def create(hub: Hub, session: "Session", request: Create) -> None:
+    email, role = names.email(request.user_email), names.role(request.user_type)
+    _check_producer(role, request)
+    account = await hub.store.create_account(email, role)
+    if account is None:
+        raise RequestRefused(
+            Reason.ACCOUNT_EXISTS, f"{email} has an account already; sign in with connect"
+        )
+    await _sign_in(hub, session, account, request)
+
+
+async def connect(hub: Hub, session: "Session", request: Connect) -> None:
+    email = names.email(request.user_email)
+    account = await hub.store.find_account(email)
+    if account is None:
+        raise RequestRefused(
+            Reason.ACCOUNT_NOT_FOUND, f"{email} has no account yet; make one with create"
+        )
+    _check_producer(account.role, request)
+    await _sign_in(hub, session, account, request)
+
+
+def _check_producer(role: Role, request: Create | Connect) -> None:
+    if request.version == 1 or request.producer is UNSET:
+        return
+    if role is not Role.PUBLISHER:
+        raise RequestRefused(
+            Reason.BAD_REQUEST, "producer is for publishers; leave it out for a subscriber"
+        )
+    names.producer(request.producer)
+
+
+async def _sign_in(
+    hub: Hub, session: "Session", account: Account, request: Create | Connect
+) -> None:
+    """End the session there was on this connection and begin the one of `account`."""
+    hub.sign_out(session)
+    try:
+        if account.role is Role.SUBSCRIBER and _takes_deliveries(request):
+            await _sign_in_subscriber(hub, session, account, request)
+        else:
+            await _sign_in_asking(hub, session, account, request)
+    except BaseException:
+        hub.release(session)
+        raise
+
+
+def _takes_deliveries(request: Create | Connect) -> bool:
+    return request.version == 1 or not isinstance(request, Connect) or request.deliver
+
+
+async def _sign_in_asking(
+    hub: Hub, session: "Session", account: Account, request: Create | Connect
+) -> None:
+    producer = None
+    if request.version == 2 and request.producer is not UNSET:
+        key = (account.id, request.producer)
+        hub.take_over(key, session)
+        # What the session before it published is settled now, so the mark is final.
+        await hub.log.drain()
+        mark = await hub.store.producer(account.id, request.producer)
+        producer = producer_of(account.id, request.producer, mark)
+        _check_still_holds(hub, session, key)
+    states = await subscription_states(hub, account)
+    _begin(session, account, request)
+    session.producer = producer
+    last_id = producer.last_id if producer else UNSET
+    session.answer(request, _signed_in(hub, account, states, last_id))
+
+
+async def _sign_in_subscriber(
+    hub: Hub, session: "Session", account: Account, request: Create | Connect
+) -> None:
+    hub.take_over(account.id, session)
+    # What the session before it confirmed is saved first, or it would be read out of date.
+    await hub.saver.save()
+    records = await hub.store.subscriptions(account.id)
+    _check_still_holds(hub, session, account.id)
+    _begin(session, account, request)
+    reader = session.reader = Reader(session.peer, session.version)
+    for record in records:
+        topic = hub.topics.add(record.topic)
+        place = min(record.cursor, topic.head)
+        reader.cursors[topic] = Cursor(reader, account.id, topic, place, place, topic.head)
+    session.answer(request, _signed_in(hub, account, states_of(hub, records), UNSET))
+    for cursor in [*reader.cursors.values()]:
+        hub.delivery.attach(cursor)
+
+
+def _check_still_holds(hub: Hub, session: "Session", key: object) -> None:
+    if session.lost or not hub.holds(key, session):
+        raise RequestRefused(Reason.TAKEN_OVER, "a newer session of this account has taken over")
+
+
+def _begin(session: "Session", account: Account, request: Create | Connect) -> None:
+    session.account, session.version = account, request.version
+
+
+def _signed_in(
+    hub: Hub, account: Account, states: list[SubscriptionState], last_id: int | UnsetType
+) -> SignedIn:
+    return SignedIn(
+        user_email=account.email,
+        user_type=account.role.value,
+        subscriptions=states,
+        limits=Limits(hub.settings.line_bytes, hub.settings.message_bytes),
+        last_id=last_id,
+    )

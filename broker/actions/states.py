@@ -1,0 +1,29 @@
+"""What the account's subscriptions and the cursors of all are right now."""
+
+from broker.hub import Hub
+from broker.store.interface import Account, SubscriptionRecord
+from protocol.names import Role
+from protocol.replies import SubscriptionState
+
+
+async def subscription_states(hub: Hub, account: Account) -> list[SubscriptionState]:
+    """Return the account's subscriptions as they are now, oldest topic first."""
+    if account.role is not Role.SUBSCRIBER:
+        return []
+    await save_cursors(hub)
+    return states_of(hub, await hub.store.subscriptions(account.id))
+
+
+def states_of(hub: Hub, records: list[SubscriptionRecord]) -> list[SubscriptionState]:
+    states = []
+    for record in records:
+        head = hub.topics.add(record.topic).head
+        cursor = min(record.cursor, head)
+        states.append(SubscriptionState(record.topic.name, cursor, head, head - cursor))
+    return states
+
+
+async def save_cursors(hub: Hub) -> None:
+    """Let the store know all that has been confirmed by now."""
+    hub.confirm_readers()
+    await hub.saver.save()
