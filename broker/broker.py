@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from contextlib import suppress
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -145,7 +144,8 @@ class Broker:
         for connection in [*self._connections]:
             connection.session.say_goodbye()
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._all_gone(), self.settings.stop_wait_s)
+            async with asyncio.timeout(self.settings.stop_wait_s):
+                await self._all_gone()
         for connection in [*self._connections]:
             connection.abort()
         await self._all_gone()
@@ -167,7 +167,9 @@ class Broker:
 
 
 def _store_of(settings: Settings) -> Store:
+    wait_s = settings.store_wait_s
     if settings.store_url is not None:
-        return PostgresStore(settings.store_url, allow_unsafe=settings.allow_unsafe_store)
+        unsafe = settings.allow_unsafe_store
+        return PostgresStore(settings.store_url, allow_unsafe=unsafe, wait_s=wait_s)
     assert settings.data_dir is not None
-    return EmbeddedStore(Path(settings.data_dir))
+    return EmbeddedStore(settings.data_dir, wait_s=wait_s)

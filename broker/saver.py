@@ -51,5 +51,6 @@ class CursorSaver:
     async def due(self, interval_s: float) -> None:
         """Return when it is time to save: after `interval_s`, or when `save_soon` is called."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._due.wait(), interval_s)
+            async with asyncio.timeout(interval_s):
+                await self._due.wait()
         self._due.clear()

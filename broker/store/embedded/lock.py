@@ -12,6 +12,7 @@ from broker.store.embedded.processes import lives
 from broker.store.errors import StoreUnusable
 
 _POLL_S = 0.02
+_LAST_BREATH_S = 0.3  # a process that is being killed holds its locks for some moments yet
 
 
 class Lock:
@@ -43,10 +44,11 @@ class Lock:
         """
         file = self._open(account)
         try:
-            deadline = monotonic() + patience_s
+            asked_at = monotonic()
             while not _try_to_lock(file):
                 holder = _holder(file)
-                if (holder is not None and lives(holder)) or monotonic() > deadline:
+                alive = holder is not None and lives(holder)
+                if monotonic() - asked_at > (_LAST_BREATH_S if alive else patience_s):
                     raise self._refusal(holder)
                 await asyncio.sleep(_POLL_S)
             now = datetime.now(UTC).isoformat(timespec="seconds")

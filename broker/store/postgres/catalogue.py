@@ -6,7 +6,6 @@ in and come out, and nothing of it is seen outside.
 
 import logging
 
-import asyncpg
 import sqlalchemy as sa
 from gino import Gino, create_engine
 from gino.dialects.asyncpg import AsyncpgDialect, Pool
@@ -22,6 +21,7 @@ from broker.store.interface import (
     TopicRecord,
     TopicSummary,
 )
+from broker.store.postgres.connections import Connections
 from broker.store.postgres.faults import translated
 from protocol.names import Role
 
@@ -85,21 +85,26 @@ class BlockRow(db.Model):
 class Catalogue:
     """The catalogue's queries, on connections of the store's pool."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
-        self._pool = pool
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
 
     async def open(self) -> None:
-        pool = self._pool
+        connections = self._connections
 
         class StorePool(Pool):
-            """GINO's way of taking connections, on a pool that is there already.
+            """GINO's way of taking connections, from those the store has already.
 
-            GINO's own reads a URL and drops its query, `sslmode` with it.
+            GINO's own pool reads a URL and drops its query, `sslmode` with it.
             """
 
             async def _init(self):
-                self._pool = pool
                 return self
+
+            async def acquire(self, *, timeout=None):
+                return await connections.acquire()
+
+            async def release(self, connection):
+                await connections.release(connection)
 
         self._engine = await create_engine(URL("postgresql+asyncpg"), pool_class=StorePool)
 

@@ -13,6 +13,7 @@ import asyncpg
 
 from broker.store.errors import StoreLost
 from broker.store.interface import Batch, Commit, StoredBlock
+from broker.store.postgres.connections import Connections
 from broker.store.postgres.faults import translated
 
 WRITER_LOCK = 0x70756273  # "pubs": one broker appends to a database at a time
@@ -164,20 +165,21 @@ class BlockWriter:
 
 
 class BlockReader:
-    """Reads ranges of blocks on connections of the pool."""
+    """Reads ranges of blocks."""
 
     def __init__(
         self,
-        pool: asyncpg.Pool,
+        connections: Connections,
         find_emails: Callable[[list[int]], Awaitable[dict[int, str]]],
     ) -> None:
-        self._pool = pool
+        self._connections = connections
         self._find_emails = find_emails
         self._emails: dict[int, str] = {}
 
     async def read(self, topic_id: int, seq: int, limit_bytes: int) -> list[StoredBlock]:
         with translated():
-            rows = await self._pool.fetch(_READ, topic_id, seq, limit_bytes)
+            async with self._connections.borrowed() as connection:
+                rows = await connection.fetch(_READ, topic_id, seq, limit_bytes)
         await self._learn({account for row in rows for account in row["publishers"]})
         return [
             StoredBlock(

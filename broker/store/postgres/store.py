@@ -20,15 +20,13 @@ from broker.store.interface import (
     TopicSummary,
 )
 from broker.store.postgres.catalogue import Catalogue
+from broker.store.postgres.connections import CONNECT_TIMEOUT_S, Connections
 from broker.store.postgres.faults import translated
 from broker.store.postgres.log import BlockReader, BlockWriter
 from broker.store.postgres.schema import migrate
 from protocol.names import Role
 
 OLDEST_SERVER = 15
-POOL_SIZE = 4  # connections for the catalogue and for reading, beside the one that appends
-QUERY_TIMEOUT_S = 30.0
-CONNECT_TIMEOUT_S = 10.0
 
 # Without these an acknowledged publish may be gone after a power cut.
 _DURABLE = ("fsync", "full_page_writes", "synchronous_commit")
@@ -49,8 +47,10 @@ class PostgresStore:
     `host`, several hosts, `passfile`, server settings.
     """
 
-    def __init__(self, url: str, *, allow_unsafe: bool = False) -> None:
+    def __init__(self, url: str, *, allow_unsafe: bool = False, wait_s: float = 30.0) -> None:
         self._allow_unsafe = allow_unsafe
+        self._wait_s = wait_s
+        self._connections: Connections | None = None
         self._told = _without_password(url)
         self._target: dict[str, Any] = {"dsn": url}
 
@@ -69,9 +69,10 @@ class PostgresStore:
             raise
 
     async def close(self) -> None:
-        if self._pool is not None:
+        if self._connections is not None:
             await self._writer.close()
-            await self._close_pool()
+            await self._connections.close()
+            self._connections = None
 
     # the catalogue
 
@@ -119,13 +120,12 @@ class PostgresStore:
     # cursors
 
     async def save_cursors(self, moved: Sequence[tuple[int, int, int]]) -> None:
-        assert self._pool is not None
+        assert self._connections is not None
         with translated():
-            await self._pool.execute(_SAVE_CURSORS, *map(list, zip(*moved, strict=True)))
+            async with self._connections.borrowed() as connection:
+                await connection.execute(_SAVE_CURSORS, *map(list, zip(*moved, strict=True)))
 
     # opening and closing
-
-    _pool: asyncpg.Pool | None = None
 
     async def _open(self) -> None:
         connection = await self._connect()
@@ -140,16 +140,10 @@ class PostgresStore:
                 f"Another broker is serving the database at {self._told}. Connect to that one,"
                 " stop it first, or give this one a database of its own."
             )
-        self._pool = await asyncpg.create_pool(
-            **self._target,
-            min_size=1,
-            max_size=POOL_SIZE,
-            command_timeout=QUERY_TIMEOUT_S,
-            timeout=CONNECT_TIMEOUT_S,
-        )
-        self._catalogue = Catalogue(self._pool)
+        self._connections = await Connections.open(self._target, self._wait_s)
+        self._catalogue = Catalogue(self._connections)
         await self._catalogue.open()
-        self._reader = BlockReader(self._pool, self._catalogue.emails)
+        self._reader = BlockReader(self._connections, self._catalogue.emails)
 
     async def _connect(self) -> asyncpg.Connection:
         return await asyncpg.connect(**self._target, timeout=CONNECT_TIMEOUT_S)
@@ -172,21 +166,16 @@ class PostgresStore:
         """Leave nothing open after an opening that failed."""
         if hasattr(self, "_writer"):
             self._writer.drop()
-        if self._pool is not None:
-            self._pool.terminate()
-            self._pool = None
-
-    async def _close_pool(self) -> None:
-        assert self._pool is not None
-        await self._pool.close()
-        self._pool = None
+        if self._connections is not None:
+            self._connections.terminate()
+            self._connections = None
 
 
 class EmbeddedStore(PostgresStore):
     """A store in PostgreSQL that runs as our own child, out of a data directory."""
 
-    def __init__(self, data_dir: Path) -> None:
-        super().__init__("")
+    def __init__(self, data_dir: Path, *, wait_s: float = 30.0) -> None:
+        super().__init__("", wait_s=wait_s)
         self._server = EmbeddedPostgres(data_dir)
         self._told = str(data_dir)
 

@@ -1,0 +1,80 @@
+"""A few connections to the server, for the catalogue and for reading."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+
+POOL_SIZE = 4  # beside the one that appends
+CONNECT_TIMEOUT_S = 10.0
+QUERY_TIMEOUT_S = 30.0
+RETRY_S = 0.1
+
+# The server is away or not ready yet. Nothing was asked of it, so it can be asked again.
+_NOT_THERE = (
+    OSError,
+    TimeoutError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.ConnectionDoesNotExistError,
+    asyncpg.TooManyConnectionsError,
+)
+
+
+class Connections:
+    """A pool whose `acquire` waits for a server that is away, up to `wait_s` seconds.
+
+    A connection that broke while idle is made anew unseen. One that breaks while it is used
+    raises what asyncpg raises: then it is not known what became of the statement.
+    """
+
+    def __init__(self, pool: asyncpg.Pool, wait_s: float) -> None:
+        self._pool = pool
+        self._wait_s = wait_s
+
+    @classmethod
+    async def open(cls, target: Mapping[str, Any], wait_s: float) -> "Connections":
+        """Connect to what `target`, the keywords of `asyncpg.connect`, names."""
+        pool = await asyncpg.create_pool(
+            **target,
+            min_size=1,
+            max_size=POOL_SIZE,
+            command_timeout=QUERY_TIMEOUT_S,
+            timeout=CONNECT_TIMEOUT_S,
+            reset=_leave_as_it_is,
+        )
+        return cls(pool, wait_s)
+
+    async def acquire(self) -> Any:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._wait_s
+        while True:
+            try:
+                return await self._pool.acquire()
+            except _NOT_THERE:
+                if loop.time() > deadline:
+                    raise
+            await asyncio.sleep(RETRY_S)
+
+    async def release(self, connection: Any) -> None:
+        await self._pool.release(connection)
+
+    @asynccontextmanager
+    async def borrowed(self) -> AsyncIterator[asyncpg.Connection]:
+        connection = await self.acquire()
+        try:
+            yield connection
+        finally:
+            await self.release(connection)
+
+    async def close(self) -> None:
+        await self._pool.close()
+
+    def terminate(self) -> None:
+        """Drop all connections without a word to the server."""
+        self._pool.terminate()
+
+
+async def _leave_as_it_is(connection: asyncpg.Connection) -> None:
+    """Nothing here changes the state of a session, so there is nothing to reset."""

@@ -1,0 +1,180 @@
+"""`pubsub broker` as a person or a supervisor runs it."""
+
+import asyncio
+import os
+import re
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+
+from tests.process import run, running_broker, start_broker
+from tests.wire import Wire
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_one_line_when_it_can_serve_and_exit_0_when_told_to_stop(
+    data_dir: Path, number: signal.Signals
+) -> None:
+    broker = await start_broker("--port", "0", "--data-dir", data_dir)
+    wire = await Wire.open(broker.port)
+    await wire.ask("create", user_email="a@b.c", user_type="publisher")
+    ended = await broker.stop(number)
+    assert ended.code == 0, ended.err
+    assert re.fullmatch(rb"listening on 127\.0\.0\.1:\d+\n", ended.out)
+    assert "being stopped" in (await wire.read())["message"]
+    assert await wire.read_line() == b""
+    await wire.close()
+
+
+async def test_stopping_answers_what_was_accepted_and_saves_cursors(data_dir: Path) -> None:
+    broker = await start_broker("--port", "0", "--data-dir", data_dir)
+    publisher = await Wire.open(broker.port)
+    await publisher.ask("create", user_email="p@b.c", user_type="publisher")
+    await publisher.ask("create_topic", topic_name="T")
+    subscriber = await Wire.open(broker.port)
+    await subscriber.ask("create", user_email="s@b.c", user_type="subscriber")
+    await subscriber.ask("subscribe", topic_name="T")
+    for number in range(2_000):
+        publisher.send("publish_msg", topic_name="T", msg=f"number {number}")
+    assert await publisher.read() == {"action": "success", "code": 0}
+    stopping = asyncio.create_task(broker.stop())
+    stored = 1
+    while (line := await publisher.read())["action"] == "success":
+        stored += 1
+    assert "being stopped" in line["message"]
+    received = [await subscriber.read() for _ in range(stored)]
+    assert [line["message"] for line in received] == [f"number {n}" for n in range(stored)]
+    assert (await stopping).code == 0
+    for wire in (publisher, subscriber):
+        await wire.close()
+
+    async with running_broker("--data-dir", data_dir) as again:
+        wire = await Wire.open(again.port)
+        wire.send("connect", user_email="s@b.c", version=2)
+        state = (await wire.read())["subscriptions"][0]
+        assert (state["cursor"], state["head"]) == (stored, stored)
+        await wire.close()
+
+
+async def test_a_port_in_use_is_one_sentence_and_exit_1(data_dir: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        ended = await run("broker", "--port", str(port), "--data-dir", data_dir)
+    assert_one_sentence(ended.code, ended.out, ended.err, f"127.0.0.1:{port}", "--port")
+
+
+async def test_a_data_directory_in_use_names_its_holder(data_dir: Path) -> None:
+    async with running_broker("--data-dir", data_dir) as broker:
+        ended = await run("broker", "--port", "0", "--data-dir", data_dir)
+        assert_one_sentence(ended.code, ended.out, ended.err, str(broker.pid), "--data-dir")
+        wire = await Wire.open(broker.port)
+        assert (await wire.ask("create", user_email="a@b.c", user_type="publisher"))["code"] == 0
+        await wire.close()
+
+
+async def test_a_data_directory_that_is_a_file_is_one_sentence(tmp_path: Path) -> None:
+    place = tmp_path / "file"
+    place.write_text("mine")
+    ended = await run("broker", "--port", "0", "--data-dir", place)
+    assert_one_sentence(ended.code, ended.out, ended.err, str(place))
+    assert place.read_text() == "mine"
+
+
+async def test_an_unreachable_database_is_one_sentence_without_the_password() -> None:
+    url = "postgresql://me:secret@127.0.0.1:1/db"
+    ended = await run("broker", "--port", "0", "--store", url)
+    assert_one_sentence(ended.code, ended.out, ended.err, "127.0.0.1:1/db", "--store")
+    assert "secret" not in ended.err
+
+
+async def test_a_foreign_database_is_left_alone(empty_database: str) -> None:
+    import asyncpg
+
+    connection = await asyncpg.connect(empty_database)
+    await connection.execute("CREATE TABLE invoices (number integer)")
+    ended = await run("broker", "--port", "0", "--store", empty_database)
+    assert_one_sentence(ended.code, ended.out, ended.err, "invoices")
+    tables = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    assert [row["tablename"] for row in tables] == ["invoices"]
+    await connection.close()
+
+
+async def test_an_address_beyond_this_machine_needs_insecure(data_dir: Path) -> None:
+    ended = await run("broker", "--host", "0.0.0.0", "--port", "0", "--data-dir", data_dir)
+    assert ended.code == 2
+    assert "--insecure" in ended.err
+    assert not data_dir.exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--store", "mysql://localhost/x"],
+        ["--store", "postgresql://localhost/x", "--data-dir", "somewhere"],
+        ["--log-level", "loud"],
+        ["--port", "70000"],
+        ["--nonsense"],
+    ],
+)
+async def test_wrong_usage_exits_2_and_says_why(arguments: list[str], tmp_path: Path) -> None:
+    ended = await run("broker", *arguments, cwd=tmp_path)
+    assert ended.code == 2
+    assert ended.err.strip()
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_dotenv_file_and_the_names_of_the_original_work(
+    database: str, tmp_path: Path, data_dir: Path
+) -> None:
+    port = free_port()
+    (tmp_path / ".env").write_text(
+        f"SERVER_ADDRESS=127.0.0.1\nSERVER_PORT={port}\nPUBSUB_DATA_DIR={data_dir}\n"
+    )
+    broker = await start_broker(cwd=tmp_path)
+    assert broker.port == port
+    ended = await run("pub", "T", "hello", "--email", "a@b.c", "--create", cwd=tmp_path)
+    assert (ended.code, ended.err) == (0, "")
+    assert (await broker.stop()).code == 0
+
+
+async def test_a_broker_on_a_server_keeps_its_state_there(database: str) -> None:
+    async with running_broker("--store", database) as broker:
+        where = broker.connect
+        await run("pub", "T", "hello", "--email", "a@b.c", "--create", "--connect", where)
+    async with running_broker("--store", database) as broker:
+        ended = await run(
+            "sub", "T", "--email", "s@b.c", "--create", "--count", "1", "--connect", broker.connect
+        )
+        assert ended.out == b"hello\n"
+
+
+async def test_an_existing_data_directory_is_opened_again(data_dir: Path) -> None:
+    for round_ in range(2):
+        async with running_broker("--data-dir", data_dir) as broker:
+            wire = await Wire.open(broker.port)
+            action = "connect" if round_ else "create"
+            wire.send(action, user_email="a@b.c", user_type="publisher")
+            assert (await wire.read())["action"] == "success"
+            await wire.close()
+    assert os.listdir(data_dir)
+
+
+def assert_one_sentence(code: int, out: bytes, err: str, *parts: str) -> None:
+    assert code == 1, err
+    assert out == b""
+    assert err.startswith("pubsub: ")
+    assert err.count("\n") == 1, err
+    for part in parts:
+        assert part in err
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+        assert isinstance(port, int)
+        return port

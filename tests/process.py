@@ -1,0 +1,112 @@
+"""The real commands as processes of their own."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+PUBSUB = [sys.executable, "-m", "app.main"]
+ROOT = Path(__file__).parent.parent
+
+
+def environment(extra: Mapping[str, str] = {}) -> dict[str, str]:  # noqa: B006
+    """Return this process's environment without settings of ours, and with `extra`."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PUBSUB_")}
+    return kept | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"} | dict(extra)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A command that has ended."""
+
+    code: int
+    out: bytes
+    err: str
+
+
+async def run(
+    *arguments: str | Path,
+    given: bytes | Path = b"",
+    env: Mapping[str, str] = {},  # noqa: B006
+    cwd: Path = ROOT,
+    command: list[str] = PUBSUB,
+) -> Ended:
+    """Run `pubsub` with `arguments` to its end; `given` is its standard input."""
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        *map(str, arguments),
+        stdin=given.open("rb") if isinstance(given, Path) else subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(env),
+        cwd=cwd,
+    )
+    out, err = await process.communicate(None if isinstance(given, Path) else given)
+    assert process.returncode is not None
+    return Ended(process.returncode, out, err.decode())
+
+
+class BrokerProcess:
+    """A running `pubsub broker`."""
+
+    def __init__(self, process: asyncio.subprocess.Process, line: str) -> None:
+        self._process = process
+        self.line = line
+        self.port = int(line.rpartition(":")[2])
+        self.pid = process.pid
+
+    @property
+    def connect(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    async def kill(self) -> None:
+        """As `kill -9` does."""
+        self._process.kill()
+        await self._process.wait()
+
+    async def stop(self, number: signal.Signals = signal.SIGTERM) -> Ended:
+        """Signal it to stop, and return how it ended."""
+        if self._process.returncode is None:
+            self._process.send_signal(number)
+        out, err = await self._process.communicate()
+        assert self._process.returncode is not None
+        return Ended(self._process.returncode, self.line.encode() + out, err.decode())
+
+
+async def start_broker(
+    *arguments: str | Path,
+    env: Mapping[str, str] = {},  # noqa: B006
+    cwd: Path = ROOT,
+    command: list[str] = PUBSUB,
+) -> BrokerProcess:
+    """Start `pubsub broker` and return once it can serve."""
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        "broker",
+        *map(str, arguments),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(env),
+        cwd=cwd,
+    )
+    assert process.stdout is not None
+    line = (await process.stdout.readline()).decode()
+    if not line.startswith("listening on "):
+        _, err = await process.communicate()
+        raise AssertionError(f"the broker did not start: {line}{err.decode()}")
+    return BrokerProcess(process, line)
+
+
+@asynccontextmanager
+async def running_broker(*arguments: str | Path) -> AsyncIterator[BrokerProcess]:
+    """A broker on a free port that is stopped in the end."""
+    broker = await start_broker("--port", "0", *arguments)
+    try:
+        yield broker
+    finally:
+        await broker.stop()
