@@ -38,7 +38,9 @@ class Hub:
         self.fetcher = Fetcher(store, self.cache, settings.read_ahead_bytes)
         self.delivery = Delivery(self.cache, self.fetcher.want, self.saver.moved)
         self.fetcher.arrived = self.delivery.arrived
-        block = BlockLimits(settings.block_messages, settings.block_bytes)
+        # A block's line has to stay within the line limit, as a message's does.
+        block_bytes = min(settings.block_bytes, settings.message_bytes)
+        block = BlockLimits(settings.block_messages, block_bytes)
         limits = LogLimits(block, settings.commit_bytes, settings.store_wait_s)
         self.log = Log(store, self.cache, limits, self.delivery.deliver)
         self._tasks: set[asyncio.Task[None]] = set()  # requests that take time

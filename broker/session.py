@@ -26,6 +26,9 @@ from protocol.replies import SUCCESS_V1, Published, Reply, RequestId, published_
 from protocol.requests import AnyRequest, Connect, Create, PublishMany, PublishMsg, decode
 
 
+DECODED_AT_ONCE = 1_024  # lines
+
+
 class Peer(Outlet, Protocol):
     """What a session sees of its connection."""
 
@@ -48,6 +51,7 @@ class Session:
     __slots__ = (
         "_hub",
         "_inbox",
+        "_lines",
         "_next",
         "_task",
         "_tickets",
@@ -65,7 +69,8 @@ class Session:
     def __init__(self, hub: Hub, peer: Peer) -> None:
         self._hub = hub
         self.peer = peer
-        self._inbox: list[AnyRequest | RequestRefused] = []
+        self._lines: list[bytes | LineTooLong] = []  # what was asked and is not decoded yet
+        self._inbox: list[AnyRequest | RequestRefused] = []  # what is decoded
         self._next = 0  # the first request in the inbox that has not been begun
         self._task: asyncio.Task[None] | None = None  # the request that takes time
         self._tickets: list[Ticket] = []  # for our publishes that are not answered, oldest first
@@ -83,7 +88,7 @@ class Session:
     def receive(self, lines: Sequence[bytes | LineTooLong]) -> None:
         """Take requests. They are begun at once where nothing before them has to be awaited."""
         if not self.closing:
-            self._inbox += decode(lines)
+            self._lines += lines
             self.work()
 
     def receive_eof(self) -> None:
@@ -97,7 +102,7 @@ class Session:
         Publishes that were accepted are carried out, though nobody is told.
         """
         self.closing = self.lost = True
-        self._inbox, self._next = [], 0
+        self._drop_requests()
         self._hub.sign_out(self)
 
     def close(self, reason: Reason, text: str) -> None:
@@ -112,7 +117,7 @@ class Session:
         """Tell the peer that the broker stops, and close once it has taken all it was sent."""
         if not self.lost:
             self.closing = True
-            self._inbox, self._next = [], 0
+            self._drop_requests()
             text = "the broker is being stopped; connect again when it is back"
             self.say(refusal(RequestRefused(Reason.STOPPING, text)))
             self.finish()
@@ -146,7 +151,7 @@ class Session:
 
     def work(self) -> None:
         """Begin requests in order, until one has to be waited for."""
-        while self._task is None and self._next < len(self._inbox):
+        while self._task is None and (self._next < len(self._inbox) or self._decode_some()):
             before = self._next
             if self._publishing:
                 self._next = self._publish_from(before)
@@ -155,8 +160,6 @@ class Session:
                     break  # what is before it is answered first, and the answers are read
                 self._next += 1
                 self._begin(self._inbox[before])
-        if self._next == len(self._inbox):
-            self._inbox, self._next = [], 0
         self._throttle()
         if self.eof and not self.busy and not self.lost:
             self._finish_when_caught_up()
@@ -164,7 +167,24 @@ class Session:
     @property
     def busy(self) -> bool:
         """Whether something that was asked is not answered yet."""
-        return bool(self._inbox or self._tickets or self._task)
+        return bool(self._waiting or self._tickets or self._task)
+
+    @property
+    def _waiting(self) -> bool:
+        """Whether there are requests that have not been begun."""
+        return self._next < len(self._inbox) or bool(self._lines)
+
+    def _decode_some(self) -> bool:
+        """Decode the next lines into the inbox, which is done; return whether there are any.
+
+        Only some at a time: what a line becomes can take many times the memory it had.
+        """
+        some, self._lines = self._lines[:DECODED_AT_ONCE], self._lines[DECODED_AT_ONCE:]
+        self._inbox, self._next = decode(some), 0
+        return bool(self._inbox) or bool(self._lines and self._decode_some())
+
+    def _drop_requests(self) -> None:
+        self._lines, self._inbox, self._next = [], [], 0
 
     def _begin(self, request: AnyRequest | RequestRefused) -> None:
         if isinstance(request, RequestRefused):
@@ -196,7 +216,7 @@ class Session:
         if self.lost:
             return
         unfinished = sum(ticket.size for ticket in self._tickets)
-        if self._inbox or unfinished > self._hub.settings.unfinished_bytes:
+        if self._waiting or unfinished > self._hub.settings.unfinished_bytes:
             self.peer.pause_reading()
         elif not self.peer.congested:
             self.peer.resume_reading()

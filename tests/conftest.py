@@ -90,5 +90,3 @@ async def _connect(server: Address, database: str) -> asyncpg.Connection:
 def data_dir(tmp_path: Path) -> Path:
     """A folder for a broker's own state, with a space in its name."""
     return tmp_path / "broker data"
-
-

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ PUBSUB = [sys.executable, "-m", "app.main"]
 ROOT = Path(__file__).parent.parent
 
 
-def environment(extra: Mapping[str, str] = {}) -> dict[str, str]:  # noqa: B006
+def environment(extra: Mapping[str, str] = {}) -> dict[str, str]:
     """Return this process's environment without settings of ours, and with `extra`."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PUBSUB_")}
     return kept | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"} | dict(extra)
@@ -32,20 +32,22 @@ class Ended:
 async def run(
     *arguments: str | Path,
     given: bytes | Path = b"",
-    env: Mapping[str, str] = {},  # noqa: B006
+    env: Mapping[str, str] = {},
     cwd: Path = ROOT,
     command: list[str] = PUBSUB,
 ) -> Ended:
     """Run `pubsub` with `arguments` to its end; `given` is its standard input."""
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        *map(str, arguments),
-        stdin=given.open("rb") if isinstance(given, Path) else subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment(env),
-        cwd=cwd,
-    )
+    file = given.open("rb") if isinstance(given, Path) else None
+    with file or nullcontext():
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            *map(str, arguments),
+            stdin=file or subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment(env),
+            cwd=cwd,
+        )
     out, err = await process.communicate(None if isinstance(given, Path) else given)
     assert process.returncode is not None
     return Ended(process.returncode, out, err.decode())
@@ -80,7 +82,7 @@ class BrokerProcess:
 
 async def start_broker(
     *arguments: str | Path,
-    env: Mapping[str, str] = {},  # noqa: B006
+    env: Mapping[str, str] = {},
     cwd: Path = ROOT,
     command: list[str] = PUBSUB,
 ) -> BrokerProcess:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from contextlib import suppress
 from typing import Any, Self
 
 
@@ -53,7 +54,5 @@ class Wire:
 
     async def close(self) -> None:
         self.writer.close()
-        try:
+        with suppress(ConnectionError):  # the broker may have been faster
             await self.writer.wait_closed()
-        except ConnectionError:
-            pass  # the broker was faster

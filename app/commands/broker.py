@@ -109,7 +109,8 @@ async def _serve(settings: Settings) -> None:
         # What is alive now stays so; looking through it again and again would only cost time.
         gc.collect()
         gc.freeze()
-        print(f"listening on {broker.host}:{broker.port}", flush=True)
+        host = f"[{broker.host}]" if ":" in broker.host else broker.host
+        print(f"listening on {host}:{broker.port}", flush=True)
         await _first(stop.wait(), broker.serve())
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)  # a second signal ends the process at once
