@@ -5,10 +5,10 @@ by which it is answered.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import islice
+from itertools import islice, repeat
 
 from broker.block import Block
 from broker.store.interface import Account, Batch, Commit, NewBlock, ProducerMark
@@ -78,7 +78,8 @@ class Gathering:
         self.topics: dict[Topic, TopicMessages] = {}
         self.tickets: dict[object, Ticket] = {}  # by the session it belongs to
         self.marks: dict[tuple[int, str], ProducerMark] = {}
-        self.done = asyncio.Event()  # every ticket is settled and the outcome is known
+        self.settled = asyncio.Event()  # every ticket is
+        self.known = asyncio.Event()  # whether it is stored
 
     def add(
         self,
@@ -147,28 +148,36 @@ def _cut(appended: TopicMessages, limits: BlockLimits) -> Iterator[Block]:
     bodies = encode_bodies(appended.messages)
     publishers = _publishers(appended.runs)
     count = len(appended.messages)
-    widest = 0 if len(publishers) == 1 else count * (3 + max(map(len, publishers)))
-    if count <= limits.count and len(bodies) + widest <= limits.size:
+    several = len(publishers) > 1
+    widest = max(_lengths(set(publishers))) if several else 0
+    if count <= limits.count and len(bodies) + count * widest <= limits.size:
         yield _block(appended, 0, count, publishers, bodies)
         return
-    several = len(publishers) > 1
     start, lines = 0, split_bodies(bodies)
-    for end in _ends(lines, publishers if several else (), limits):
+    for end in _ends(lines, _lengths(publishers) if several else repeat(0), limits):
         some = publishers[start:end] if several else publishers
         yield _block(appended, start, end - start, some, b"".join(islice(lines, start, end)))
         start = end
 
 
-def _ends(lines: list[bytes], publishers: Sequence[str], limits: BlockLimits) -> Iterator[int]:
-    """Yield where each block ends, so that none is over `limits` unless it is one message."""
+def _ends(lines: list[bytes], lengths: Iterable[int], limits: BlockLimits) -> Iterator[int]:
+    """Yield where each block ends, so that none is over `limits` unless it is one message.
+
+    `lengths` are those of the publishers' names, a message each.
+    """
     start = size = 0
-    for place, line in enumerate(lines):
-        own = len(line) + (len(publishers[place]) + 3 if publishers else 0)
+    for place, (line, length) in enumerate(zip(lines, lengths, strict=False)):
+        own = len(line) + length
         if place > start and (place - start >= limits.count or size + own > limits.size):
             yield place
             start, size = place, 0
         size += own
     yield len(lines)
+
+
+def _lengths(emails: Collection[str]) -> list[int]:
+    """Return how many bytes each takes in a line: escaped, in quotes and with its comma."""
+    return [len(line) for line in split_bodies(encode_bodies([*emails]))]
 
 
 def _publishers(runs: list[tuple[Account, int]]) -> list[str]:

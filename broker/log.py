@@ -54,6 +54,7 @@ class Log:
         self._waiting: deque[Gathering] = deque()  # the last one still gathers
         self._arrived = asyncio.Event()
         self._committing: Gathering | None = None
+        self._just_stored: tuple[Gathering, Sequence[Block], Commit] | None = None
         self._closed: RequestRefused | None = None
         self.commits = 0  # since the start
 
@@ -102,15 +103,29 @@ class Log:
             while self._waiting:
                 self._committing = self._waiting.popleft()
                 await self._commit(self._committing)
-                self._committing.done.set()
+                if not self._waiting:
+                    self._finish_stored()  # an answer may bring the next publish
             self._committing = None
             self._arrived.clear()
 
     async def drain(self) -> None:
         """Return when every append that has been accepted by now is settled."""
-        newest = self._waiting[-1] if self._waiting else self._committing
+        newest = self._newest
         if newest is not None:
-            await newest.done.wait()
+            await newest.settled.wait()
+
+    async def find_out(self) -> None:
+        """Return when it is known whether every append accepted by now is stored.
+
+        That can be long after its publisher was told that it is not known.
+        """
+        newest = self._newest
+        if newest is not None:
+            await newest.known.wait()
+
+    @property
+    def _newest(self) -> Gathering | None:
+        return self._waiting[-1] if self._waiting else self._committing
 
     def _gathering(self) -> Gathering:
         """Return what gathers for the next commit, begun anew where that one is full."""
@@ -120,6 +135,7 @@ class Log:
         return self._waiting[-1]
 
     async def _commit(self, gathering: Gathering) -> None:
+        """Store `gathering`; what was stored before it is delivered meanwhile."""
         blocks = gathering.blocks(self._limits.block)
         batch = gathering.batch(secrets.randbits(63), blocks)
         try:
@@ -127,18 +143,24 @@ class Log:
         except StoreRefused as error:
             _logger.error("the store refused a commit: %s", error)
             self._refuse(gathering, f"the store refused to take the message: {error}")
+            commit = None
+        if commit is None:
+            gathering.known.set()
         else:
-            if commit is not None:
-                self._publish(gathering, blocks, commit)
-                _settle(gathering, None)
+            self._just_stored = (gathering, blocks, commit)
 
-    def _publish(self, gathering: Gathering, blocks: Sequence[Block], commit: Commit) -> None:
-        """Make committed blocks visible: in the cache, at the head, to subscribers."""
+    def _finish_stored(self) -> None:
+        """Deliver the blocks of the newest commit and answer its publishers."""
+        if self._just_stored is None:
+            return
+        (gathering, blocks, commit), self._just_stored = self._just_stored, None
         self.commits += 1
         for topic, block in gathering.committed(blocks, commit):
             self._cache.add(block)
             topic.head = block.last_seq
             self._deliver(topic, block)
+        _settle(gathering, None)
+        gathering.known.set()
 
     async def _stored(self, gathering: Gathering, batch: Batch) -> Commit | None:
         """Store `batch` once, through any number of lost connections.
@@ -149,8 +171,15 @@ class Log:
         ask: Callable[[Batch], Awaitable[Commit | None]] = self._store.append
         attempt = 0
         while True:
+            asked = asyncio.ensure_future(ask(batch))
             try:
-                return await ask(batch)
+                await asyncio.sleep(0)  # so that the store is at work already
+                self._finish_stored()
+                return await asked
+            except asyncio.CancelledError:
+                asked.cancel()
+                await asyncio.gather(asked, return_exceptions=True)
+                raise
             except StoreLost as error:
                 _logger.warning("the store does not answer (%s); trying again", error)
             if self._now() - gathering.began > self._limits.wait_s:
@@ -173,7 +202,7 @@ class Log:
         while self._waiting:
             waiting = self._waiting.popleft()
             _settle(waiting, refused)
-            waiting.done.set()
+            waiting.known.set()
 
     @staticmethod
     def _now() -> float:
@@ -185,6 +214,7 @@ def _settle(gathering: Gathering, refused: RequestRefused | None) -> None:
     tickets, gathering.tickets = gathering.tickets, {}
     for ticket in tickets.values():
         ticket.settle(ticket, refused)
+    gathering.settled.set()
 
 
 def _pause_s(attempt: int) -> float:

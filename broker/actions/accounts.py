@@ -78,8 +78,8 @@ async def _sign_in_asking(
     if request.version == 2 and request.producer is not UNSET:
         key = (account.id, request.producer)
         hub.take_over(key, session)
-        # What the session before it published is settled now, so the mark is final.
-        await hub.log.drain()
+        # Once it is known what became of the publishes before, the mark is final.
+        await hub.log.find_out()
         mark = await hub.store.producer(account.id, request.producer)
         producer = producer_of(account.id, request.producer, mark)
         _check_still_holds(hub, session, key)

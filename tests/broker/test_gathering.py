@@ -1,0 +1,168 @@
+"""What collects for one commit, and how it is cut into blocks."""
+
+from datetime import UTC, datetime
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from broker.block import Block
+from broker.gathering import BlockLimits, Gathering, Ticket
+from broker.store.interface import Account, Commit, ProducerMark
+from broker.topics import Topic
+from protocol.frames import Delivery, encode_bodies, split_bodies
+from protocol.names import Role
+from protocol.reasons import RequestRefused
+
+NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
+WIDE = BlockLimits(count=1_000, size=2**20)
+SHOP = Account(1, "shop@b.c", Role.PUBLISHER)
+DEPOT = Account(2, "depot@b.c", Role.PUBLISHER)
+
+
+def ignore(ticket: Ticket, refused: RequestRefused | None) -> None:
+    pass
+
+
+def gathering_of(*added: tuple[Topic, Account, list[str]]) -> Gathering:
+    gathering = Gathering(0.0)
+    for topic, account, messages in added:
+        gathering.add(topic, account, messages, [*range(len(messages))], False, Ticket(ignore))
+    return gathering
+
+
+def texts(blocks: list[Block]) -> list[list[str]]:
+    """Return the messages of each block, as bodies without quotes."""
+    return [[line.decode()[1:-2] for line in split_bodies(block.bodies)] for block in blocks]
+
+
+def test_what_is_published_to_a_topic_becomes_one_block_in_the_order_it_came() -> None:
+    topic = Topic(1, "T", 0)
+    gathering = gathering_of((topic, SHOP, ["a"]), (topic, SHOP, ["b", "c"]), (topic, SHOP, ["d"]))
+    (block,) = gathering.blocks(WIDE)
+    assert texts([block]) == [["a", "b", "c", "d"]]
+    assert (block.topic_name, block.count, block.publishers) == ("T", 4, ("shop@b.c",))
+
+
+def test_each_topic_has_blocks_of_its_own() -> None:
+    one, other = Topic(1, "T", 0), Topic(2, "U", 0)
+    gathering = gathering_of((one, SHOP, ["a"]), (other, SHOP, ["1"]), (one, SHOP, ["b"]))
+    assert texts(gathering.blocks(WIDE)) == [["a", "b"], ["1"]]
+
+
+def test_publishers_are_named_per_message_only_where_they_differ() -> None:
+    topic = Topic(1, "T", 0)
+    again = Account(1, "shop@b.c", Role.PUBLISHER)  # the same account in another session
+    same = gathering_of((topic, SHOP, ["a", "b"]), (topic, again, ["c"]))
+    mixed = gathering_of((topic, SHOP, ["a", "b"]), (topic, DEPOT, ["c"]))
+    assert [block.publishers for block in same.blocks(WIDE)] == [("shop@b.c",)]
+    assert [block.publishers for block in mixed.blocks(WIDE)] == [
+        ("shop@b.c", "shop@b.c", "depot@b.c")
+    ]
+
+
+def test_a_block_of_one_publisher_cut_out_of_a_mixed_topic_names_it_once() -> None:
+    topic = Topic(1, "T", 0)
+    gathering = gathering_of((topic, SHOP, ["a", "b"]), (topic, DEPOT, ["c", "d"]))
+    blocks = gathering.blocks(BlockLimits(count=2, size=2**20))
+    assert [block.publishers for block in blocks] == [("shop@b.c",), ("depot@b.c",)]
+
+
+def test_blocks_are_bounded_by_count() -> None:
+    gathering = gathering_of((Topic(1, "T", 0), SHOP, [*"abcdefg"]))
+    blocks = gathering.blocks(BlockLimits(count=3, size=2**20))
+    assert texts(blocks) == [["a", "b", "c"], ["d", "e", "f"], ["g"]]
+    assert [block.first_seq for block in blocks] == [0, 3, 6]
+
+
+def test_blocks_are_bounded_by_size_but_hold_at_least_one_message() -> None:
+    messages = ["x" * 97, "y" * 97, "z" * 97, "L" * 1_000, "x" * 97]  # 100 bytes each, and a large
+    gathering = gathering_of((Topic(1, "T", 0), SHOP, messages))
+    assert texts(gathering.blocks(BlockLimits(count=100, size=200))) == [
+        messages[0:2],
+        messages[2:3],
+        messages[3:4],
+        messages[4:5],
+    ]
+
+
+limits = st.builds(BlockLimits, count=st.integers(1, 6), size=st.integers(1, 400))
+publishers = st.sampled_from([SHOP, DEPOT, Account(3, "ü" * 30 + '"\\@b.c', Role.PUBLISHER)])
+runs = st.lists(
+    st.tuples(publishers, st.lists(st.text(max_size=40), min_size=1, max_size=6)),
+    min_size=1,
+    max_size=6,
+)
+
+
+@given(runs=runs, limits=limits)
+def test_however_blocks_are_cut_they_hold_all_messages_in_order_within_the_limits(
+    runs: list[tuple[Account, list[str]]], limits: BlockLimits
+) -> None:
+    topic = Topic(1, "T", 0)
+    blocks = gathering_of(*[(topic, account, messages) for account, messages in runs]).blocks(
+        limits
+    )
+    messages = [message for _, some in runs for message in some]
+    emails = [account.email for account, some in runs for _ in some]
+    assert b"".join(block.bodies for block in blocks) == encode_bodies(messages)
+    named = []
+    seq = 0
+    for block in blocks:
+        assert block.first_seq == seq
+        assert block.count == len(split_bodies(block.bodies)) <= limits.count
+        assert len(block.publishers) in (1, block.count)
+        named += [*block.publishers] * (1 if len(block.publishers) == block.count else block.count)
+        if block.count > 1:
+            several = len(block.publishers) > 1
+            named_bytes = len(encode_bodies(block.publishers)) if several else 0
+            assert len(block.bodies) + named_bytes <= limits.size
+        seq = block.last_seq + 1
+    assert named == emails
+
+
+def test_a_mixed_block_keeps_to_the_size_whatever_the_addresses_are() -> None:
+    topic = Topic(1, "T", 0)
+    accounts = [Account(n, "😀" * 240 + f"@b{n}.c", Role.PUBLISHER) for n in range(2)]
+    gathering = gathering_of(*[(topic, accounts[n % 2], ["x"]) for n in range(100)])
+    blocks = gathering.blocks(BlockLimits(count=100, size=10_000))
+    assert all(len(block.frame(2, Delivery.BROADCAST)) <= 10_200 for block in blocks)
+
+
+def test_the_batch_holds_the_blocks_with_ids_and_the_heads_that_are_known() -> None:
+    one, other, mark = Topic(1, "T", 7), Topic(2, "U", 0), ProducerMark(1, "till", 4)
+    gathering = gathering_of((one, SHOP, ["a"]), (one, DEPOT, ["b"]), (other, SHOP, ["1"]))
+    gathering.mark(ProducerMark(1, "till", 3))
+    gathering.mark(mark)
+    batch = gathering.batch(99, gathering.blocks(WIDE))
+    assert (batch.id, batch.heads, [*batch.producers]) == (99, {1: 7, 2: 0}, [mark])
+    assert [(block.topic_id, block.count, [*block.publishers]) for block in batch.blocks] == [
+        (1, 2, [1, 2]),
+        (2, 1, [1]),
+    ]
+
+
+def test_blocks_and_runs_get_their_seqs_from_the_commit() -> None:
+    one, other = Topic(1, "T", 10), Topic(2, "U", 0)
+    ticket, gathering = Ticket(ignore), Gathering(0.0)
+    for topic, messages in [(one, ["a", "b"]), (other, ["1"]), (one, ["c"]), (other, ["2", "3"])]:
+        gathering.add(topic, SHOP, messages, [*range(len(messages))], False, ticket)
+    blocks = gathering.blocks(BlockLimits(count=2, size=2**20))
+    committed = [*gathering.committed(blocks, Commit([11, 13, 1, 3], NOON))]
+    assert [(topic.name, block.first_seq, block.last_seq) for topic, block in committed] == [
+        ("T", 11, 12),
+        ("T", 13, 13),
+        ("U", 1, 2),
+        ("U", 3, 3),
+    ]
+    assert {block.committed_at for _, block in committed} == {NOON}
+    assert [run.first_seq for run in ticket.runs] == [11, 1, 13, 2]
+
+
+def test_tickets_and_gathering_count_the_memory_of_their_messages() -> None:
+    gathering, mine, other = Gathering(0.0), Ticket(ignore), Ticket(ignore)
+    topic = Topic(1, "T", 0)
+    gathering.add(topic, SHOP, ["x" * 1_000, "y"], [1, 2], False, mine)
+    gathering.add(topic, DEPOT, ["z"], [1], False, other)
+    assert 1_001 < mine.size < 1_500
+    assert 0 < other.size < 200
+    assert gathering.size == mine.size + other.size
