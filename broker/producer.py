@@ -23,16 +23,22 @@ class Producer:
     last_id: int
     refused: deque[int] = field(default_factory=lambda: deque(maxlen=REFUSED_LIMIT))
 
+    @property
+    def newest_id(self) -> int:
+        """The highest id that has come, refused or not: one above it is new."""
+        return max([self.last_id, *self.refused])
+
     def repeats(self, request_id: RequestId) -> bool:
         """Return whether a publish with this id has been stored before.
 
         Raises:
-            RequestRefused: the id is not an integer.
+            RequestRefused: the id is not an integer from 1 on.
         """
-        if type(request_id) is not int:
+        if type(request_id) is not int or request_id < 1:
             raise RequestRefused(
                 Reason.BAD_REQUEST,
-                "a producer's publishes carry an integer id that rises from one to the next",
+                "a producer's publishes carry an integer id, from 1 on, that rises from one to"
+                " the next",
             )
         return request_id <= self.last_id and request_id not in self.refused
 
@@ -44,8 +50,10 @@ class Producer:
         self.last_id = max(self.last_id, request_id)
 
     def note_refused(self, request_id: RequestId) -> None:
-        """Remember that this id was answered with an error."""
-        if type(request_id) is int and request_id not in self.refused:
+        """Remember that this id was answered with an error, unless it was stored before."""
+        if type(request_id) is not int or request_id <= self.last_id:
+            return
+        if request_id not in self.refused:
             self.refused.append(request_id)
 
     def mark(self) -> ProducerMark:

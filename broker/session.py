@@ -25,7 +25,6 @@ from protocol.reasons import Reason, RequestRefused
 from protocol.replies import SUCCESS_V1, Published, Reply, RequestId, published_lines, refusal
 from protocol.requests import AnyRequest, Connect, Create, PublishMany, PublishMsg, decode
 
-
 DECODED_AT_ONCE = 1_024  # lines
 
 
@@ -179,15 +178,19 @@ class Session:
 
         Only some at a time: what a line becomes can take many times the memory it had.
         """
-        some, self._lines = self._lines[:DECODED_AT_ONCE], self._lines[DECODED_AT_ONCE:]
-        self._inbox, self._next = decode(some), 0
-        return bool(self._inbox) or bool(self._lines and self._decode_some())
+        self._inbox, self._next = [], 0
+        while self._lines and not self._inbox:  # blank lines become nothing
+            some, self._lines = self._lines[:DECODED_AT_ONCE], self._lines[DECODED_AT_ONCE:]
+            self._inbox = decode(some)
+        return bool(self._inbox)
 
     def _drop_requests(self) -> None:
         self._lines, self._inbox, self._next = [], [], 0
 
     def _begin(self, request: AnyRequest | RequestRefused) -> None:
         if isinstance(request, RequestRefused):
+            if self.producer is not None:
+                self.producer.note_refused(request.id)
             self.say(refusal(request))
             return
         try:
@@ -251,7 +254,7 @@ class Session:
         # escaped, a character takes six bytes at most (a surrogate pair takes twelve, but
         # is sent as four).
         plain = hub.settings.message_bytes // 6
-        last_id = self.producer.last_id if self.producer else None
+        last_id = self.producer.newest_id if self.producer else None
         while start < end and hub.log.closed is None:
             request = requests[start]
             if request.__class__ is not PublishMsg:
