@@ -110,9 +110,7 @@ class Broker:
         self.host, self.port = self._server.sockets[0].getsockname()[:2]
 
     def _accept(self) -> Connection:
-        connection = Connection(self._hub, self._gone)
-        self._connections.add(connection)
-        return connection
+        return Connection(self._hub, self._made, self._gone)
 
     def _task_ended(self, task: asyncio.Task[None]) -> None:
         """A task of ours has ended by itself: a fault of the program that must be seen."""
@@ -154,6 +152,12 @@ class Broker:
         while self._connections:
             self._one_gone.clear()
             await self._one_gone.wait()
+
+    def _made(self, connection: Connection) -> None:
+        if self._stopping is None:
+            self._connections.add(connection)
+        else:
+            connection.abort()  # it was on its way when the broker stopped listening
 
     def _gone(self, connection: Connection) -> None:
         self._connections.discard(connection)

@@ -30,6 +30,7 @@ class Connection(asyncio.Protocol):
         "_finishing",
         "_hub",
         "_on_lost",
+        "_on_made",
         "_reading",
         "_splitter",
         "_transport",
@@ -38,8 +39,14 @@ class Connection(asyncio.Protocol):
         "written",
     )
 
-    def __init__(self, hub: Hub, on_lost: "Callable[[Connection], None]") -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        on_made: "Callable[[Connection], None]",
+        on_lost: "Callable[[Connection], None]",
+    ) -> None:
         self._hub = hub
+        self._on_made = on_made
         self._on_lost = on_lost
         self._splitter = LineSplitter(hub.settings.line_bytes)
         self._reading = True
@@ -53,6 +60,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=self._hub.settings.high_water_bytes)
+        self._on_made(self)
 
     def data_received(self, data: bytes) -> None:
         self.session.receive(self._splitter.feed(data))
@@ -107,28 +115,34 @@ class Connection(asyncio.Protocol):
         return self.written - unsent - self._unacknowledged()
 
     def finish(self) -> None:
-        """Close once the peer has acknowledged all that was written, or after a while."""
+        """Close once the peer has acknowledged all that was written, or takes no more."""
         if not self._finishing:
             self._finishing = True
-            deadline = asyncio.get_running_loop().time() + self._hub.settings.stop_wait_s
-            self._look(FIRST_LOOK_S, deadline)
+            self._look(FIRST_LOOK_S, 0, asyncio.get_running_loop().time())
 
     def abort(self) -> None:
         """Close at once; what was not sent is lost."""
         self._transport.abort()
 
-    def _look(self, pause_s: float, deadline: float) -> None:
-        """Close if everything has arrived, else look again a little later."""
+    def _look(self, pause_s: float, taken: int, since: float) -> None:
+        """Close if everything has arrived, else look again a little later.
+
+        At `since` the peer had acknowledged `taken` bytes; one that takes nothing more for
+        too long is given up.
+        """
         if self._transport.is_closing():
             return
         loop = asyncio.get_running_loop()
         self.session.confirm()
-        if self.acknowledged() >= self.written:
+        acknowledged = self.acknowledged()
+        if acknowledged > taken:
+            taken, since = acknowledged, loop.time()
+        if acknowledged >= self.written:
             self._transport.close()
-        elif loop.time() > deadline:
+        elif loop.time() - since > self._hub.settings.stop_wait_s:
             self._transport.abort()
         else:
-            loop.call_later(pause_s, self._look, min(2 * pause_s, LONGEST_LOOK_S), deadline)
+            loop.call_later(pause_s, self._look, min(2 * pause_s, LONGEST_LOOK_S), taken, since)
 
     def _unacknowledged(self) -> int:
         """Return the bytes in the kernel that the peer has not acknowledged.

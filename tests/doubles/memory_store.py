@@ -1,0 +1,216 @@
+"""A store in memory, with faults that a test can name."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from broker.store.errors import StoreLost, StoreRefused
+from broker.store.interface import (
+    Account,
+    Batch,
+    Commit,
+    NewBlock,
+    ProducerMark,
+    StoredBlock,
+    SubscriptionRecord,
+    TopicRecord,
+    TopicSummary,
+)
+from protocol.names import Role
+
+
+class MemoryStore:
+    """A `Store` whose content outlives `close`, as that of a database does.
+
+    `lose` and `refuse` last until `restore`. Calls are counted when they begin, whatever
+    becomes of them.
+    """
+
+    def __init__(self) -> None:
+        self._accounts: dict[str, Account] = {}
+        self._topics: dict[int, TopicRecord] = {}
+        self._blocks: dict[int, list[StoredBlock]] = {}
+        self._cursors: dict[tuple[int, int], int] = {}  # by account and topic
+        self._producers: dict[tuple[int, str], ProducerMark] = {}
+        self._commits: dict[int, Commit] = {}  # by batch
+        self._lost = self._refusing = self._losing_answer = False
+        self._going_on = asyncio.Event()
+        self._going_on.set()
+        self.held = asyncio.Event()  # an append waits for `release`
+        self.asked_in_vain = asyncio.Event()  # a call has met `lose` since the last `lose`
+        self.saved = asyncio.Event()  # cursors have been saved
+        self.opened = False
+        self.appends = 0
+        self.finds = 0
+        self.reads = 0
+        self.saves = 0
+
+    # faults
+
+    def lose(self) -> None:
+        """Let every call raise `StoreLost`."""
+        self._lost = True
+        self.asked_in_vain.clear()
+
+    def lose_answer(self) -> None:
+        """Store the next batch, and raise `StoreLost` in the place of an answer."""
+        self._losing_answer = True
+
+    def refuse(self) -> None:
+        """Let every append raise `StoreRefused`."""
+        self._refusing = True
+
+    def restore(self) -> None:
+        """End what `lose` and `refuse` began."""
+        self._lost = self._refusing = False
+
+    def hold(self) -> None:
+        """Keep appends waiting, before anything of them is stored."""
+        self._going_on.clear()
+        self.held.clear()
+
+    def release(self) -> None:
+        self._going_on.set()
+
+    def _answer(self) -> None:
+        if self._lost:
+            self.asked_in_vain.set()
+            raise StoreLost("nobody answers")
+
+    # opening and closing
+
+    async def open(self) -> None:
+        self.opened = True
+
+    async def close(self) -> None:
+        self.opened = False
+
+    # the catalogue
+
+    async def create_account(self, email: str, role: Role) -> Account | None:
+        self._answer()
+        if email in self._accounts:
+            return None
+        account = self._accounts[email] = Account(len(self._accounts) + 1, email, role)
+        return account
+
+    async def find_account(self, email: str) -> Account | None:
+        self._answer()
+        return self._accounts.get(email)
+
+    async def create_topic(self, name: str, creator_id: int) -> TopicRecord | None:
+        self._answer()
+        if any(topic.name == name for topic in self._topics.values()):
+            return None
+        topic = TopicRecord(len(self._topics) + 1, name, 0, datetime.now(UTC))
+        self._topics[topic.id], self._blocks[topic.id] = topic, []
+        return topic
+
+    async def topics(self) -> list[TopicRecord]:
+        self._answer()
+        return [*self._topics.values()]
+
+    async def summaries(self) -> list[TopicSummary]:
+        self._answer()
+        return [self._summary(topic) for topic in self._topics.values()]
+
+    def _summary(self, topic: TopicRecord) -> TopicSummary:
+        blocks = self._blocks[topic.id]
+        unread = [max(topic.head - cursor, 0) for cursor in self._cursors_of(topic.id)]
+        return TopicSummary(
+            topic,
+            blocks[-1].committed_at if blocks else None,
+            subscribers=len(unread),
+            behind=sum(map(bool, unread)),
+            unread=sum(unread),
+        )
+
+    def _cursors_of(self, topic_id: int) -> list[int]:
+        return [cursor for (_, topic), cursor in self._cursors.items() if topic == topic_id]
+
+    async def subscribe(self, account_id: int, topic_id: int, cursor: int) -> None:
+        self._answer()
+        self._cursors[account_id, topic_id] = cursor
+
+    async def unsubscribe(self, account_id: int, topic_id: int) -> bool:
+        self._answer()
+        return self._cursors.pop((account_id, topic_id), None) is not None
+
+    async def subscriptions(self, account_id: int) -> list[SubscriptionRecord]:
+        self._answer()
+        return [
+            SubscriptionRecord(topic, self._cursors[account_id, topic.id])
+            for topic in self._topics.values()
+            if (account_id, topic.id) in self._cursors
+        ]
+
+    async def receipts(self, topic_id: int, seq: int) -> tuple[int, int]:
+        self._answer()
+        cursors = self._cursors_of(topic_id)
+        return sum(cursor >= seq for cursor in cursors), len(cursors)
+
+    # the log
+
+    async def append(self, batch: Batch) -> Commit:
+        self.appends += 1
+        if not self._going_on.is_set():
+            self.held.set()
+            await self._going_on.wait()
+        self._answer()
+        if self._refusing:
+            raise StoreRefused("the test says no")
+        if batch.id not in self._commits:
+            self._commits[batch.id] = self._stored(batch)
+        if self._losing_answer:
+            self._losing_answer = False
+            raise StoreLost("the answer was lost")
+        return self._commits[batch.id]
+
+    async def find_commit(self, batch: Batch) -> Commit | None:
+        self.finds += 1
+        self._answer()
+        return self._commits.get(batch.id)
+
+    async def read(self, topic_id: int, seq: int, limit_bytes: int) -> list[StoredBlock]:
+        self.reads += 1
+        self._answer()
+        found: list[StoredBlock] = []
+        for block in self._blocks[topic_id]:
+            if block.first_seq + block.count > seq:
+                found.append(block)
+                limit_bytes -= len(block.bodies)
+                if limit_bytes <= 0:
+                    break
+        return found
+
+    async def producer(self, account_id: int, producer: str) -> ProducerMark | None:
+        self._answer()
+        return self._producers.get((account_id, producer))
+
+    def _stored(self, batch: Batch) -> Commit:
+        now = datetime.now(UTC)
+        first_seqs = [self._store_block(block, now) for block in batch.blocks]
+        for mark in batch.producers:
+            self._producers[mark.account_id, mark.producer] = mark
+        return Commit(first_seqs, now)
+
+    def _store_block(self, block: NewBlock, now: datetime) -> int:
+        topic = self._topics[block.topic_id]
+        self._topics[topic.id] = replace(topic, head=topic.head + block.count)
+        emails = {account.id: account.email for account in self._accounts.values()}
+        publishers = tuple(emails[account_id] for account_id in block.publishers)
+        first_seq = topic.head + 1
+        stored = StoredBlock(first_seq, block.count, publishers, now, block.bodies)
+        self._blocks[topic.id].append(stored)
+        return first_seq
+
+    # cursors
+
+    async def save_cursors(self, moved: Sequence[tuple[int, int, int]]) -> None:
+        self.saves += 1
+        self._answer()
+        for account_id, topic_id, seq in moved:
+            if seq > self._cursors.get((account_id, topic_id), seq):
+                self._cursors[account_id, topic_id] = seq
+        self.saved.set()

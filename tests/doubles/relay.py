@@ -1,0 +1,72 @@
+"""A cable between a client and a server that a test can cut."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+Open = Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
+
+
+class Relay:
+    """Passes bytes on in both directions, on a free port."""
+
+    def __init__(self, open_server: Open) -> None:
+        self._open_server = open_server
+        self._losing_answer = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._left_open: list[asyncio.StreamWriter] = []
+
+    def lose_answer(self) -> None:
+        """Break the connection on which the next answer comes, in its place."""
+        self._losing_answer = True
+
+    async def cut(self) -> None:
+        """Break all connections. The server's ends stay open, as behind a pulled cable."""
+        for task in [*self._tasks]:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[int]:
+        """Listen while the block runs, and give the port."""
+        server = await asyncio.start_server(self._pass_on, "127.0.0.1", 0)
+        yield server.sockets[0].getsockname()[1]
+        server.close()
+        await self.cut()
+        for writer in self._left_open:
+            writer.transport.abort()
+
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        server_reader, server_writer = await self._open_server()
+        directions = [
+            asyncio.ensure_future(self._pump(reader, server_writer)),
+            asyncio.ensure_future(self._pump(server_reader, writer, answers=True)),
+        ]
+        try:
+            await asyncio.wait(directions, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            self._left_open.append(server_writer)
+        else:
+            server_writer.transport.abort()
+        finally:
+            for direction in directions:
+                direction.cancel()
+            await asyncio.gather(*directions, return_exceptions=True)
+            writer.transport.abort()
+            self._tasks.discard(task)
+
+    async def _pump(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        *,
+        answers: bool = False,
+    ) -> None:
+        while data := await reader.read(2**16):
+            if answers and self._losing_answer:
+                self._losing_answer = False
+                return
+            writer.write(data)
