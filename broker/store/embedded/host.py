@@ -4,7 +4,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -85,4 +85,4 @@ class Host:
 
     find_binaries: Callable[[], Binaries] = find_binaries
     namespaces: bool = True  # whether root may try a user namespace; the kernel may refuse
-    stop_limits: StopLimits = StopLimits()
+    stop_limits: StopLimits = field(default_factory=StopLimits)

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import asyncpg
 
@@ -131,15 +130,11 @@ class PostgresStore:
         connection = await self._connect()
         try:
             await self._check(connection)
+            # Before migrating: the schema of a database that is being served stays as it is.
+            await self._take_lock()
             await migrate(connection)
         finally:
             await connection.close(timeout=CONNECT_TIMEOUT_S)
-        self._writer = BlockWriter(self._connect)
-        if not await self._writer.open():
-            raise StoreUnusable(
-                f"Another broker is serving the database at {self._told}. Connect to that one,"
-                " stop it first, or give this one a database of its own."
-            )
         self._connections = await Connections.open(self._target, self._wait_s)
         self._catalogue = Catalogue(self._connections)
         await self._catalogue.open()
@@ -160,6 +155,14 @@ class PostgresStore:
             raise StoreUnusable(
                 f"The server at {self._told} has {' and '.join(off)} off, so an acknowledged"
                 " message could be lost in a power cut. Turn it on, or say --allow-unsafe-store."
+            )
+
+    async def _take_lock(self) -> None:
+        self._writer = BlockWriter(self._connect)
+        if not await self._writer.open():
+            raise StoreUnusable(
+                f"Another broker is serving the database at {self._told}. Connect to that one,"
+                " stop it first, or give this one a database of its own."
             )
 
     async def _abandon(self) -> None:
@@ -201,6 +204,6 @@ class EmbeddedStore(PostgresStore):
 
 
 def _without_password(url: str) -> str:
-    parts = urlsplit(url)
-    place = parts.netloc.rpartition("@")[2] or "localhost"
-    return f"{place}{parts.path}"
+    # Not urlsplit: it raises for some URLs, and ends the password at a slash.
+    place = url.partition("://")[2].partition("?")[0].rpartition("@")[2]
+    return place if place and not place.startswith("/") else f"localhost{place}"

@@ -1,0 +1,509 @@
+"""What every store promises, shown on each of them."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import TypeVar
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from broker.store.errors import StoreLost
+from broker.store.interface import (
+    Account,
+    Batch,
+    NewBlock,
+    ProducerMark,
+    Store,
+    StoredBlock,
+    TopicRecord,
+)
+from broker.store.postgres import PostgresStore
+from protocol.frames import encode_bodies, split_bodies
+from protocol.names import Role
+from tests.doubles.memory_store import MemoryStore
+from tests.doubles.relay import Relay
+
+KINDS = ["memory", "postgres"]
+PLENTY = 2**20
+
+T = TypeVar("T")
+
+_batch_ids = count(1)
+
+
+@pytest.fixture(params=KINDS)
+def closed_store(request: pytest.FixtureRequest) -> Store:
+    if request.param == "memory":
+        return MemoryStore()
+    return PostgresStore(request.getfixturevalue("database"))
+
+
+@pytest.fixture
+async def store(closed_store: Store) -> AsyncIterator[Store]:
+    await closed_store.open()
+    yield closed_store
+    await closed_store.close()
+
+
+@pytest.fixture
+async def shop(store: Store) -> Account:
+    return await made(store, "shop@b.c", Role.PUBLISHER)
+
+
+@pytest.fixture
+async def depot(store: Store) -> Account:
+    return await made(store, "depot@b.c", Role.PUBLISHER)
+
+
+@pytest.fixture
+async def ann(store: Store) -> Account:
+    return await made(store, "ann@b.c", Role.SUBSCRIBER)
+
+
+@pytest.fixture
+async def bob(store: Store) -> Account:
+    return await made(store, "bob@b.c", Role.SUBSCRIBER)
+
+
+@pytest.fixture
+async def orders(store: Store, shop: Account) -> TopicRecord:
+    return await made_topic(store, "ORDERS", shop)
+
+
+@pytest.fixture
+async def stock(store: Store, shop: Account, orders: TopicRecord) -> TopicRecord:
+    return await made_topic(store, "STOCK", shop)
+
+
+async def made(store: Store, email: str, role: Role) -> Account:
+    account = await store.create_account(email, role)
+    assert account is not None
+    return account
+
+
+async def made_topic(store: Store, name: str, creator: Account) -> TopicRecord:
+    topic = await store.create_topic(name, creator.id)
+    assert topic is not None
+    return topic
+
+
+def block(topic: TopicRecord, publisher: Account, *messages: str) -> NewBlock:
+    return NewBlock(topic.id, len(messages), [publisher.id], encode_bodies(messages))
+
+
+def batch(*blocks: NewBlock, heads: dict[int, int] | None = None, **more: ProducerMark) -> Batch:
+    known = {one.topic_id: 0 for one in blocks} | (heads or {})
+    return Batch(next(_batch_ids), blocks, known, [*more.values()])
+
+
+async def append(store: Store, *blocks: NewBlock) -> list[int]:
+    return [*(await store.append(batch(*blocks))).first_seqs]
+
+
+async def read(
+    store: Store, topic: TopicRecord, seq: int = 1, limit_bytes: int = PLENTY
+) -> dict[int, bytes]:
+    """Return the bodies by seq, having checked that no seq is missing in between."""
+    found: dict[int, bytes] = {}
+    for one in await store.read(topic.id, seq, limit_bytes):
+        lines = split_bodies(one.bodies)
+        assert len(lines) == one.count
+        assert not found or one.first_seq == max(found) + 1
+        found |= dict(enumerate(lines, one.first_seq))
+    return found
+
+
+# accounts
+
+
+async def test_an_account_is_found_as_it_was_created(store: Store) -> None:
+    ann = await made(store, "ann@b.c", Role.SUBSCRIBER)
+    shop = await made(store, "shop@b.c", Role.PUBLISHER)
+    assert (ann.email, ann.role, shop.role) == ("ann@b.c", Role.SUBSCRIBER, Role.PUBLISHER)
+    assert ann.id != shop.id
+    assert await store.find_account("ann@b.c") == ann
+    assert await store.find_account("shop@b.c") == shop
+
+
+async def test_an_email_has_one_account(store: Store, ann: Account) -> None:
+    assert await store.create_account("ann@b.c", Role.PUBLISHER) is None
+    assert await store.find_account("ann@b.c") == ann
+
+
+async def test_an_account_that_was_not_created_is_not_found(store: Store, ann: Account) -> None:
+    assert await store.find_account("an@b.c") is None
+
+
+async def test_accounts_outlive_the_store_that_made_them(closed_store: Store) -> None:
+    await closed_store.open()
+    ann = await made(closed_store, "ann@b.c", Role.SUBSCRIBER)
+    await closed_store.close()
+    await closed_store.open()
+    assert await closed_store.find_account("ann@b.c") == ann
+    await closed_store.close()
+
+
+# topics
+
+
+async def test_topics_come_oldest_first(store: Store, shop: Account) -> None:
+    names = ["Z", "a", "M", "z", "ünïcode", 'with "quotes"']
+    made = [await made_topic(store, name, shop) for name in names]
+    assert [topic.name for topic in made] == names
+    assert await store.topics() == made
+
+
+async def test_a_new_topic_has_no_message_and_the_time_it_was_made(
+    store: Store, orders: TopicRecord
+) -> None:
+    assert orders.head == 0
+    assert abs(datetime.now(UTC) - orders.created_at) < timedelta(minutes=1)
+    assert await store.read(orders.id, 1, PLENTY) == []
+
+
+async def test_a_name_has_one_topic(store: Store, orders: TopicRecord, shop: Account) -> None:
+    assert await store.create_topic("ORDERS", shop.id) is None
+    assert await store.topics() == [orders]
+    assert await store.create_topic("orders", shop.id) is not None
+
+
+async def test_the_catalogue_of_a_new_store_is_empty(store: Store) -> None:
+    assert await store.topics() == []
+    assert await store.summaries() == []
+
+
+# the log
+
+
+async def test_seqs_begin_at_one_and_have_no_gap(
+    store: Store, orders: TopicRecord, shop: Account
+) -> None:
+    assert await append(store, block(orders, shop, "a", "b")) == [1]
+    assert await append(store, block(orders, shop, "c")) == [3]
+    assert await append(store, block(orders, shop, "d", "e")) == [4]
+    assert [topic.head for topic in await store.topics()] == [5]
+    assert await read(store, orders) == dict(enumerate(split_bodies(encode_bodies("abcde")), 1))
+
+
+async def test_a_batch_may_hold_several_blocks_of_several_topics(
+    store: Store, orders: TopicRecord, stock: TopicRecord, shop: Account
+) -> None:
+    await append(store, block(orders, shop, "a"))
+    first_seqs = await append(
+        store,
+        block(stock, shop, "1", "2"),
+        block(orders, shop, "b", "c", "d"),
+        block(stock, shop, "3"),
+        block(orders, shop, "e"),
+        block(stock, shop, "4", "5"),
+    )
+    assert first_seqs == [1, 2, 3, 5, 4]
+    assert [topic.head for topic in await store.topics()] == [5, 5]
+    assert b"".join((await read(store, orders)).values()) == encode_bodies("abcde")
+    assert b"".join((await read(store, stock)).values()) == encode_bodies("12345")
+
+
+async def test_blocks_are_read_as_they_were_appended(
+    store: Store, orders: TopicRecord, shop: Account
+) -> None:
+    bodies = encode_bodies(["", "\n", "\0", "ü€😀", '"\\', "x" * 100_000])
+    commit = await store.append(batch(NewBlock(orders.id, 6, [shop.id], bodies)))
+    assert await store.read(orders.id, 1, PLENTY) == [
+        StoredBlock(1, 6, ("shop@b.c",), commit.committed_at, bodies)
+    ]
+
+
+async def test_the_commit_time_is_the_same_for_all_of_a_batch(
+    store: Store, orders: TopicRecord, stock: TopicRecord, shop: Account
+) -> None:
+    commit = await store.append(
+        batch(block(orders, shop, "a"), block(orders, shop, "b"), block(stock, shop, "1"))
+    )
+    assert abs(datetime.now(UTC) - commit.committed_at) < timedelta(minutes=1)
+    blocks = await store.read(orders.id, 1, PLENTY) + await store.read(stock.id, 1, PLENTY)
+    assert {one.committed_at for one in blocks} == {commit.committed_at}
+
+
+async def test_publishers_are_one_for_the_block_or_one_per_message(
+    store: Store, orders: TopicRecord, shop: Account, depot: Account
+) -> None:
+    mixed = NewBlock(orders.id, 3, [shop.id, depot.id, shop.id], encode_bodies("abc"))
+    await append(store, block(orders, shop, "-"), mixed, block(orders, depot, "d", "e"))
+    assert [one.publishers for one in await store.read(orders.id, 1, PLENTY)] == [
+        ("shop@b.c",),
+        ("shop@b.c", "depot@b.c", "shop@b.c"),
+        ("depot@b.c",),
+    ]
+
+
+async def test_reading_from_the_middle_of_a_block_gives_the_whole_block(
+    store: Store, orders: TopicRecord, shop: Account
+) -> None:
+    await append(store, block(orders, shop, "a", "b", "c"))
+    await append(store, block(orders, shop, "d", "e"))
+    for seq, first_seqs in {1: [1, 4], 2: [1, 4], 3: [1, 4], 4: [4], 5: [4], 6: []}.items():
+        blocks = await store.read(orders.id, seq, PLENTY)
+        assert [one.first_seq for one in blocks] == first_seqs, seq
+
+
+async def test_a_read_stops_at_its_bound_but_gives_at_least_one(
+    store: Store, orders: TopicRecord, shop: Account
+) -> None:
+    for letter in "abcd":
+        await append(store, block(orders, shop, letter * 1_000))
+    size = 1_003  # of a body: its quotes and its newline count
+    for limit, expected in {1: 1, size: 1, size + 1: 2, 2 * size: 2, 3 * size: 3}.items():
+        assert [*await read(store, orders, 2, limit)] == [*range(2, 2 + expected)], limit
+
+
+async def test_topics_do_not_mix(
+    store: Store, orders: TopicRecord, stock: TopicRecord, shop: Account
+) -> None:
+    await append(store, block(orders, shop, "a"))
+    assert await store.read(stock.id, 1, PLENTY) == []
+    await append(store, block(stock, shop, "1"))
+    assert await read(store, orders) == {1: b'"a"\n'}
+    assert await read(store, stock) == {1: b'"1"\n'}
+
+
+async def test_a_batch_that_was_stored_is_found(
+    store: Store, orders: TopicRecord, stock: TopicRecord, shop: Account
+) -> None:
+    await append(store, block(orders, shop, "a"))
+    wanted = batch(
+        block(stock, shop, "1"),
+        block(orders, shop, "b", "c"),
+        block(orders, shop, "d"),
+        heads={orders.id: 1, stock.id: 0},
+    )
+    commit = await store.append(wanted)
+    await append(store, block(orders, shop, "e"))
+    found = await store.find_commit(wanted)
+    assert found is not None
+    assert [*found.first_seqs] == [*commit.first_seqs] == [1, 2, 4]
+    assert found.committed_at == commit.committed_at
+
+
+async def test_a_batch_that_was_not_stored_is_not_found(
+    store: Store, orders: TopicRecord, shop: Account
+) -> None:
+    await append(store, block(orders, shop, "a"))
+    assert await store.find_commit(batch(block(orders, shop, "b"))) is None
+    assert await read(store, orders) == {1: b'"a"\n'}
+
+
+# producers
+
+
+async def test_a_new_producer_has_no_mark(store: Store, shop: Account) -> None:
+    assert await store.producer(shop.id, "till 1") is None
+
+
+async def test_producers_are_remembered_together_with_their_messages(
+    store: Store, orders: TopicRecord, shop: Account, depot: Account
+) -> None:
+    marks = [
+        ProducerMark(shop.id, "till 1", 7, (2, 5)),
+        ProducerMark(shop.id, "till 2", 3),
+        ProducerMark(depot.id, "till 1", 2**63 - 1, (1,)),
+    ]
+    await store.append(Batch(next(_batch_ids), [block(orders, shop, "a")], {orders.id: 0}, marks))
+    for mark in marks:
+        assert await store.producer(mark.account_id, mark.producer) == mark
+    assert await store.producer(depot.id, "till 2") is None
+
+
+async def test_a_newer_mark_takes_the_place_of_the_older(
+    store: Store, orders: TopicRecord, shop: Account
+) -> None:
+    older, newer = ProducerMark(shop.id, "p", 7, (2, 5)), ProducerMark(shop.id, "p", 9, (8,))
+    await store.append(batch(block(orders, shop, "a"), mark=older))
+    await store.append(batch(block(orders, shop, "b"), mark=newer))
+    assert await store.producer(shop.id, "p") == newer
+
+
+# subscriptions and cursors
+
+
+async def test_subscriptions_come_oldest_topic_first(
+    store: Store, orders: TopicRecord, stock: TopicRecord, ann: Account, bob: Account
+) -> None:
+    await store.subscribe(ann.id, stock.id, 0)
+    await store.subscribe(ann.id, orders.id, 0)
+    await store.subscribe(bob.id, stock.id, 0)
+    assert [one.topic for one in await store.subscriptions(ann.id)] == [orders, stock]
+    assert [one.topic for one in await store.subscriptions(bob.id)] == [stock]
+
+
+async def test_a_subscription_tells_its_cursor_and_the_head_of_its_topic(
+    store: Store, orders: TopicRecord, shop: Account, ann: Account
+) -> None:
+    await append(store, block(orders, shop, "a", "b", "c"))
+    await store.subscribe(ann.id, orders.id, 2)
+    (found,) = await store.subscriptions(ann.id)
+    assert (found.cursor, found.topic.head) == (2, 3)
+
+
+async def test_subscribing_again_puts_the_cursor_anywhere(
+    store: Store, orders: TopicRecord, shop: Account, ann: Account
+) -> None:
+    await append(store, block(orders, shop, "a", "b", "c"))
+    for cursor in (3, 0, 2):
+        await store.subscribe(ann.id, orders.id, cursor)
+        assert await cursors(store, ann) == {"ORDERS": cursor}
+
+
+async def test_unsubscribing_takes_the_subscription_away_once(
+    store: Store, orders: TopicRecord, stock: TopicRecord, ann: Account, bob: Account
+) -> None:
+    for account in (ann, bob):
+        for topic in (orders, stock):
+            await store.subscribe(account.id, topic.id, 0)
+    assert await store.unsubscribe(ann.id, orders.id) is True
+    assert await store.unsubscribe(ann.id, orders.id) is False
+    assert await cursors(store, ann) == {"STOCK": 0}
+    assert await cursors(store, bob) == {"ORDERS": 0, "STOCK": 0}
+
+
+async def test_cursors_move_forward_and_never_back(
+    store: Store, orders: TopicRecord, stock: TopicRecord, ann: Account, bob: Account
+) -> None:
+    for account in (ann, bob):
+        for topic in (orders, stock):
+            await store.subscribe(account.id, topic.id, 5)
+    await store.save_cursors([(ann.id, orders.id, 9), (ann.id, stock.id, 4), (bob.id, stock.id, 6)])
+    assert await cursors(store, ann) == {"ORDERS": 9, "STOCK": 5}
+    assert await cursors(store, bob) == {"ORDERS": 5, "STOCK": 6}
+
+
+async def test_saving_the_cursor_of_no_subscription_makes_none(
+    store: Store, orders: TopicRecord, ann: Account
+) -> None:
+    await store.save_cursors([(ann.id, orders.id, 9)])
+    assert await store.subscriptions(ann.id) == []
+
+
+async def cursors(store: Store, account: Account) -> dict[str, int]:
+    return {one.topic.name: one.cursor for one in await store.subscriptions(account.id)}
+
+
+# what subscriptions say of a topic
+
+
+async def test_receipts_count_the_cursors_at_or_past_a_seq(
+    store: Store, orders: TopicRecord, stock: TopicRecord, ann: Account, bob: Account
+) -> None:
+    assert await store.receipts(orders.id, 1) == (0, 0)
+    await store.subscribe(ann.id, orders.id, 3)
+    await store.subscribe(bob.id, orders.id, 5)
+    await store.subscribe(bob.id, stock.id, 9)
+    assert [await store.receipts(orders.id, seq) for seq in (0, 3, 4, 5, 6)] == [
+        (2, 2),
+        (2, 2),
+        (1, 2),
+        (1, 2),
+        (0, 2),
+    ]
+
+
+async def test_a_summary_adds_up_what_is_unread(
+    store: Store, orders: TopicRecord, stock: TopicRecord, shop: Account, ann: Account, bob: Account
+) -> None:
+    await append(store, block(orders, shop, "a"))
+    newest = await store.append(batch(block(orders, shop, "b", "c"), block(orders, shop, "d")))
+    for account, topic, cursor in [(ann, orders, 1), (bob, orders, 4), (bob, stock, 0)]:
+        await store.subscribe(account.id, topic.id, cursor)
+    first, second = await store.summaries()
+    assert (first.record.name, first.record.head, first.published_at) == (
+        "ORDERS",
+        4,
+        newest.committed_at,
+    )
+    assert (first.subscribers, first.behind, first.unread) == (2, 1, 3)
+    assert (second.record, second.published_at) == (stock, None)
+    assert (second.subscribers, second.behind, second.unread) == (1, 0, 0)
+
+
+# a store that is lost
+
+
+StoreAndFault = tuple[Store, Callable[[], None]]
+
+
+@pytest.fixture(params=KINDS)
+def url_if_any(request: pytest.FixtureRequest) -> str | None:
+    return None if request.param == "memory" else str(request.getfixturevalue("database"))
+
+
+@pytest.fixture
+async def store_and_fault(url_if_any: str | None) -> AsyncIterator[StoreAndFault]:
+    """A store, and what lets it store the next batch but lose the answer."""
+    if url_if_any is None:
+        memory = MemoryStore()
+        yield memory, memory.lose_answer
+        return
+    relay = Relay(lambda: asyncio.open_unix_connection(socket_of(url_if_any)))
+    async with relay.listening() as port:
+        url = urlsplit(url_if_any)
+        store = PostgresStore(
+            f"postgresql://{url.netloc}127.0.0.1:{port}{url.path}?sslmode=disable"
+        )
+        await store.open()
+        yield store, relay.lose_answer
+        await store.close()
+
+
+def socket_of(url: str) -> str:
+    query = {key: values[0] for key, values in parse_qs(urlsplit(url).query).items()}
+    return os.path.join(query["host"], f".s.PGSQL.{query['port']}")
+
+
+async def test_a_batch_whose_answer_was_lost_is_stored_once_when_it_is_given_again(
+    store_and_fault: StoreAndFault,
+) -> None:
+    store, lose_answer = store_and_fault
+    shop = await made(store, "shop@b.c", Role.PUBLISHER)
+    orders = await made_topic(store, "ORDERS", shop)
+    await append(store, block(orders, shop, "a"))
+    mark = ProducerMark(shop.id, "p", 1)
+    wanted = batch(
+        block(orders, shop, "b", "c"), block(orders, shop, "d"), heads={orders.id: 1}, mark=mark
+    )
+    lose_answer()
+    with pytest.raises(StoreLost):
+        await store.append(wanted)
+    assert len(await read(store, orders)) == 4
+    commit = await in_the_end(lambda: store.append(wanted))
+    assert [*commit.first_seqs] == [2, 4]
+    assert await append(store, block(orders, shop, "e")) == [5]
+    assert b"".join((await read(store, orders)).values()) == encode_bodies("abcde")
+    assert await store.producer(shop.id, "p") == mark
+
+
+async def test_a_batch_whose_answer_was_lost_can_be_looked_for_instead(
+    store_and_fault: StoreAndFault,
+) -> None:
+    store, lose_answer = store_and_fault
+    shop = await made(store, "shop@b.c", Role.PUBLISHER)
+    orders = await made_topic(store, "ORDERS", shop)
+    await append(store, block(orders, shop, "a"))
+    wanted = batch(block(orders, shop, "b", "c"), heads={orders.id: 1})
+    lose_answer()
+    with pytest.raises(StoreLost):
+        await store.append(wanted)
+    found = await in_the_end(lambda: store.find_commit(wanted))
+    assert found is not None
+    assert [*found.first_seqs] == [2]
+    assert len(await read(store, orders)) == 3
+
+
+async def in_the_end(ask: Callable[[], Awaitable[T]]) -> T:
+    """Ask until the store answers again."""
+    while True:
+        try:
+            return await ask()
+        except StoreLost:
+            continue
