@@ -31,7 +31,7 @@ def encode_bodies(messages: Sequence[str]) -> bytes:
 
 
 def lines_v1(action: Delivery, bodies: bytes) -> bytes:
-    """Return one version 1 line for each message."""
+    """Return one version 1 line for each message; there is at least one."""
     start, end = b'{"action":"%s","message":' % action.encode(), b"}\n"
     # Every body is ended by a newline, so the last replacement leaves one start too many.
     return start + bodies.replace(b"\n", end + start)[: -len(start)]

@@ -216,7 +216,14 @@ def _plain(fault: str) -> str:
     """Say a decoder's complaint in the words of a sentence."""
     if fault == "Input data was truncated":
         return "it ends too early, or holds one half of a surrogate pair"
-    return fault.replace(" - at `$.", " in `").removeprefix("JSON is malformed: ")
+    what, at, key = fault.removeprefix("JSON is malformed: ").rpartition(" - at `$.")
+    return f"{_bounded(what)} in `{key}" if at else _bounded(key)
+
+
+def _bounded(text: str) -> str:
+    """Shorten and escape `text`, in which a decoder may quote all that it was sent."""
+    short = text if len(text) <= 100 else text[:97] + "..."
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in short)
 
 
 ACTIONS = tuple(str(kind.__struct_config__.tag) for kind in AnyRequest.__args__)

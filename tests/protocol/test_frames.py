@@ -100,11 +100,6 @@ def test_times_are_told_in_utc_wherever_they_were_taken() -> None:
     assert json.loads(line)["published_at"] == "2026-05-04T12:30:00.123456Z"
 
 
-def test_no_messages_make_no_version_1_line() -> None:
-    assert encode_bodies([]) == b""
-    assert lines_v1(Delivery.BROADCAST, b"") == b""
-
-
 def test_a_text_that_is_not_unicode_is_refused_before_it_is_bytes() -> None:
     with pytest.raises(UnicodeEncodeError):
         encode_bodies(["fine", "\ud800"])
