@@ -1,0 +1,106 @@
+"""The order of things: warm up, measure a few rounds, then measure the machine."""
+
+import sys
+from collections.abc import Callable, Sequence
+
+from bench.limits import BareStore, Limit, writes
+from bench.outcome import Outcome, delay, speed, typical_block
+from bench.round import Round
+from bench.scale import Scale
+from bench.works import Works
+
+FULL_FRAME = 1_000  # lines in a bare write where the broker's blocks were not counted
+
+
+class Measurement:
+    """Runs works, each first at a tenth of its scale to warm up.
+
+    Right after a work comes the limit of the machine that stands beside it, so that both
+    see the same machine. Without a `store` limits are left out.
+    """
+
+    def __init__(self, works: Works, scale: Scale, store: BareStore | None) -> None:
+        self._works = works
+        self._scale = scale
+        self._store = store
+
+    def run(self, name: str) -> list[Outcome]:
+        """Return the outcomes of the work `name`, one of `WORKS`."""
+        return WORKS[name](self)
+
+    def publish(self) -> list[Outcome]:
+        rounds = self._rounds("publish", self._works.publish)
+        limit = self._inserts(rounds, self._scale.publish_messages, publishers=1)
+        return [speed("publish", "messages/s", rounds, limit)]
+
+    def fanout(self) -> list[Outcome]:
+        rounds = self._rounds("fanout", self._works.fanout)
+        scale = self._scale
+        limit = self._writes(rounds, scale.subscribers, scale.fanout_messages)
+        return [speed("fanout", "deliveries/s", rounds, limit)]
+
+    def ingest(self) -> list[Outcome]:
+        rounds = self._rounds("ingest", self._works.ingest)
+        scale = self._scale
+        limit = self._inserts(rounds, scale.ingest_messages, publishers=scale.publishers)
+        return [speed("ingest", "messages/s", rounds, limit)]
+
+    def unread(self) -> list[Outcome]:
+        """From the cache, and from the store where the broker is ours to restart."""
+        rounds = self._rounds("unread", self._works.unread)
+        limit = self._writes(rounds, 1, self._scale.unread_messages)
+        outcomes = [speed("unread, from cache", "messages/s", rounds, limit)]
+        if not self._works.can_restart:
+            _say("unread after a restart is left out: this broker is not ours to restart")
+            return outcomes
+        _say("unread after a restart")
+        scales = [self._scale.warm_up(), *[self._scale] * self._scale.rounds]
+        _, *rounds = self._works.unread_from_store(scales)
+        return [*outcomes, speed("unread, restarted", "messages/s", rounds, limit)]
+
+    def latency(self) -> list[Outcome]:
+        rounds = self._rounds("latency", self._works.latency)
+        return [delay("latency", rounds, self.commits())]
+
+    def commits(self) -> Limit | None:
+        """Return how many commits of one row the store does."""
+        if self._store is None:
+            return None
+        return self._store.commits(self._scale.commits, self._scale.rounds)
+
+    def _rounds(self, name: str, work: Callable[[Scale], Round]) -> list[Round]:
+        _say(f"{name}: warming up")
+        work(self._scale.warm_up())
+        rounds = []
+        for number in range(1, self._scale.rounds + 1):
+            rounds.append(work(self._scale))
+            told = ", ".join(f"{key} {value:,.4g}" for key, value in rounds[-1].figures.items())
+            _say(f"{name}: round {number} of {self._scale.rounds}: {told}")
+        return rounds
+
+    def _inserts(self, rounds: Sequence[Round], messages: int, publishers: int) -> Limit | None:
+        if self._store is None:
+            return None
+        return self._store.inserts(messages, _block(rounds), publishers, self._scale.rounds)
+
+    def _writes(self, rounds: Sequence[Round], readers: int, messages: int) -> Limit | None:
+        if self._store is None:
+            return None
+        return writes(readers, messages, _block(rounds), self._scale.rounds)
+
+
+WORKS: dict[str, Callable[[Measurement], list[Outcome]]] = {
+    "publish": Measurement.publish,
+    "fanout": Measurement.fanout,
+    "ingest": Measurement.ingest,
+    "unread": Measurement.unread,
+    "latency": Measurement.latency,
+}
+
+
+def _block(rounds: Sequence[Round]) -> int:
+    return max(1, round(typical_block(rounds) or FULL_FRAME))
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,102 @@
+"""The broker under load: one that is started for the run, or one that runs already."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from bench.load import ROOT
+from bench.wire import Address
+
+# The broker's own command; it prints a line that ends with HOST:PORT when it can serve.
+BROKER_COMMAND = [sys.executable, "-m", "app.main", "broker", "--port", "0", "--data-dir"]
+STOP_LIMIT_S = 60.0
+
+
+class BrokerFailed(Exception):
+    """The broker did not start or did not stop. It has said why on standard error."""
+
+
+class Target:
+    """A broker that runs already. What it costs is known only with its `pid`."""
+
+    can_restart = False
+
+    def __init__(self, address: Address, pid: int | None = None) -> None:
+        self.address = address
+        self.pid = pid
+
+    def restart(self) -> None:
+        raise RuntimeError("this broker is not ours to restart")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Leave it as it is."""
+
+
+class OwnTarget(Target):
+    """A broker of our own, in a process of its own, on the data directory `folder`."""
+
+    can_restart = True
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._process = self._start()
+        super().__init__(self._listening(), self._process.pid)
+
+    def restart(self) -> None:
+        """Stop it and start it again on the same data; it listens on return."""
+        self._stop()
+        self._process = self._start()
+        self.address, self.pid = self._listening(), self._process.pid
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stop()
+
+    def _start(self) -> "subprocess.Popen[bytes]":
+        # Its defaults are measured, not the settings of whoever measures: neither their
+        # environment nor the .env file of their working directory is read.
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("PUBSUB_")}
+        return subprocess.Popen(
+            [*BROKER_COMMAND, str(self._folder)],
+            cwd=self._folder.parent,
+            env=kept | {"PYTHONPATH": str(ROOT), "PUBSUB_LOG_LEVEL": "warning"},
+            stdout=subprocess.PIPE,
+        )
+
+    def _listening(self) -> Address:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline().decode()
+        host, _, port = line.rpartition(" ")[2].rpartition(":")
+        if not line:
+            raise BrokerFailed(f"the broker ended with status {self._process.wait()}")
+        return host, int(port)
+
+    def _stop(self) -> None:
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            status = self._process.wait(STOP_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            raise BrokerFailed(f"the broker did not stop within {STOP_LIMIT_S:g} s") from None
+        finally:
+            assert self._process.stdout is not None
+            self._process.stdout.close()
+        if status != 0:
+            raise BrokerFailed(f"the broker stopped with status {status}")

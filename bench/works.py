@@ -1,0 +1,145 @@
+"""The works: what is asked of the broker, and the figure that comes out."""
+
+import secrets
+from collections.abc import Sequence
+from itertools import count
+
+from bench.load import Job
+from bench.publishers import Publishers
+from bench.round import Round, run_timed
+from bench.scale import Scale
+from bench.subscribers import Subscribers
+from bench.target import Target
+from bench.wire import Wire, request
+
+
+class Works:
+    """All works against one broker, each round in a topic and with accounts of its own.
+
+    Every method raises `Wrong` where something was lost, doubled, reordered or damaged.
+    """
+
+    def __init__(self, target: Target, version: int) -> None:
+        self._target = target
+        self._version = version
+        self._prefix = f"bench-{secrets.token_hex(4)}"  # the broker may have seen runs before
+        self._numbers = count(1)
+
+    @property
+    def can_restart(self) -> bool:
+        """Whether the broker is ours to restart."""
+        return self._target.can_restart
+
+    def publish(self, scale: Scale) -> Round:
+        """One publisher, one subscriber: acknowledged and delivered messages a second."""
+        each = scale.publish_messages
+        topic = self._topic()
+        publishing = self._publishing(topic, 1, each, scale.in_flight)
+        timed = run_timed(self._target, [self._live(topic, 1, each), publishing])
+        return timed.round(each, first="publishers", block=self._block(topic, 1, each))
+
+    def fanout(self, scale: Scale) -> Round:
+        """One publisher, many subscribers: deliveries a second."""
+        each = scale.fanout_messages
+        topic = self._topic()
+        shares = _shares(scale.subscribers, scale.reading_processes)
+        jobs: list[Job] = [self._live(topic, share, each) for share in shares]
+        jobs.append(self._publishing(topic, 1, each, scale.in_flight))
+        timed = run_timed(self._target, jobs)
+        deliveries = each * scale.subscribers
+        return timed.round(deliveries, first="publishers", block=self._block(topic, 1, each))
+
+    def ingest(self, scale: Scale) -> Round:
+        """Many publishers: acknowledged messages a second."""
+        each, publishers = scale.ingest_each, scale.publishers
+        topic = self._topic()
+        job = self._publishing(topic, publishers, each, scale.in_flight_each)
+        timed = run_timed(self._target, [job])
+        block = self._block(topic, publishers, each)
+        return timed.round(each * publishers, first="publishers", block=block)
+
+    def unread(self, scale: Scale) -> Round:
+        """One subscriber comes back to what is in the broker's cache: messages a second."""
+        return self._come_back(self._backlog(scale), scale)
+
+    def unread_from_store(self, scales: Sequence[Scale]) -> list[Round]:
+        """The same after a restart, which the backlogs of all `scales` go through together."""
+        away = [self._backlog(scale) for scale in scales]
+        self._target.restart()
+        return [
+            self._come_back(account, scale) for account, scale in zip(away, scales, strict=True)
+        ]
+
+    def latency(self, scale: Scale) -> Round:
+        """One message every so often: milliseconds from its publish to its delivery."""
+        each = scale.latency_messages
+        topic = self._topic()
+        publishing = self._publishing(topic, 1, each, 1, per_s=scale.per_s)
+        return run_timed(self._target, [self._live(topic, 1, each), publishing]).waiting(each)
+
+    # what the works are made of
+
+    def _backlog(self, scale: Scale) -> str:
+        """Leave messages waiting, and return whom for."""
+        topic, subscriber = self._topic(), self._account("subscriber")
+        with Wire(self._target.address) as wire:
+            wire.ask("connect", user_email=subscriber)
+            wire.ask("subscribe", topic_name=topic)
+        job = self._publishing(topic, 1, scale.unread_messages, scale.in_flight)
+        run_timed(self._target, [job])
+        return subscriber
+
+    def _come_back(self, subscriber: str, scale: Scale) -> Round:
+        opening = request("connect", user_email=subscriber, version=self._version)
+        each = scale.unread_messages
+        job = Subscribers(self._target.address, self._version, [opening], 1, 1, each, live=False)
+        return run_timed(self._target, [job]).round(each, first="subscribers")
+
+    def _block(self, topic: str, publishers: int, each: int) -> float:
+        """Read a topic from its start, and return how many messages a block has on average."""
+        subscriber = self._account("subscriber")
+        opening = request("connect", user_email=subscriber, version=2)
+        opening += request("subscribe", topic_name=topic, from_="all")
+        job = Subscribers(self._target.address, 2, [opening], 2, publishers, each, live=False)
+        (lines,) = run_timed(self._target, [job]).checked
+        assert isinstance(lines, int)
+        return publishers * each / lines
+
+    def _live(self, topic: str, readers: int, each: int) -> Subscribers:
+        """Return subscribers that are there before the one publisher begins."""
+        subscribe = request("subscribe", topic_name=topic)
+        openings = [
+            request("connect", user_email=account, version=self._version) + subscribe
+            for account in self._accounts("subscriber", readers)
+        ]
+        return Subscribers(self._target.address, self._version, openings, 2, 1, each)
+
+    def _publishing(
+        self, topic: str, publishers: int, each: int, in_flight: int, per_s: float | None = None
+    ) -> Publishers:
+        accounts = self._accounts("publisher", publishers)
+        address = self._target.address
+        return Publishers(address, self._version, accounts, topic, each, in_flight, per_s)
+
+    def _topic(self) -> str:
+        name = f"{self._prefix}-{next(self._numbers)}"
+        with Wire(self._target.address) as wire:
+            wire.ask("connect", user_email=self._account("publisher"))
+            wire.ask("create_topic", topic_name=name)
+        return name
+
+    def _account(self, role: str) -> str:
+        return self._accounts(role, 1)[0]
+
+    def _accounts(self, role: str, number: int) -> list[str]:
+        accounts = [f"{self._prefix}-{next(self._numbers)}@example.com" for _ in range(number)]
+        with Wire(self._target.address) as wire:
+            for account in accounts:
+                wire.ask("create", user_email=account, user_type=role)
+        return accounts
+
+
+def _shares(number: int, parts: int) -> list[int]:
+    """Divide `number` as evenly as it goes; nobody gets nothing."""
+    shares = [number // parts + (part < number % parts) for part in range(parts)]
+    return [share for share in shares if share]
