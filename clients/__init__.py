@@ -1,14 +1,36 @@
-"""The asyncio client: what the commands and users' programs import."""
+"""The asyncio client library: publish and subscribe, through any number of lost connections.
 
-from clients.address import Address, BadAddress, addresses
-from clients.connection import Connection, ConnectionLost, NoBroker, RequestRefused
+`docs/clients.md` tells how to use it.
+"""
+
+from clients.address import BadAddress
+from clients.errors import (
+    AccountNotFound,
+    NoBroker,
+    PubSubError,
+    RequestRefused,
+    SessionEnded,
+    TopicNotFound,
+)
+from clients.observer import Observer
+from clients.publisher import Publisher
+from clients.states import Phase, State
+from clients.subscriber import Subscriber
+from clients.values import Message, Receipt
 
 __all__ = [
-    "Address",
+    "AccountNotFound",
     "BadAddress",
-    "Connection",
-    "ConnectionLost",
+    "Message",
     "NoBroker",
+    "Observer",
+    "Phase",
+    "PubSubError",
+    "Publisher",
+    "Receipt",
     "RequestRefused",
-    "addresses",
+    "SessionEnded",
+    "State",
+    "Subscriber",
+    "TopicNotFound",
 ]

@@ -7,7 +7,6 @@ import msgspec
 from app.commands.ending import run as run_command
 from app.commands.table import print_table
 from app.commands.topics import topic_states
-from protocol.names import Role
 
 
 def run(connect: str, email: str | None, *, as_json: bool) -> None:
@@ -16,7 +15,7 @@ def run(connect: str, email: str | None, *, as_json: bool) -> None:
 
 async def _show(connect: str, email: str | None, as_json: bool) -> None:
     role, states = await topic_states(connect, email)
-    own = role == Role.SUBSCRIBER
+    own = role == "subscriber"
     rows: list[dict[str, str | int]]
     if own:
         rows = [

@@ -6,7 +6,7 @@ from collections.abc import Coroutine
 from typing import NoReturn
 
 from app.main import FAILED, INTERRUPTED, NO_BROKER, WRONG_USAGE
-from clients import BadAddress, ConnectionLost, NoBroker, RequestRefused
+from clients import BadAddress, NoBroker, RequestRefused, SessionEnded
 
 
 class WrongUsage(Exception):
@@ -30,7 +30,7 @@ def run(work: Coroutine[None, None, None]) -> None:
         _exit(WRONG_USAGE, str(error))
     except NoBroker as error:
         _exit(NO_BROKER, str(error))
-    except (Failed, RequestRefused, ConnectionLost) as error:
+    except (Failed, RequestRefused, SessionEnded) as error:
         _exit(FAILED, str(error))
     except BrokenPipeError:
         # Whoever read our output has seen enough. Python would complain once more when it

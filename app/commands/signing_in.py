@@ -1,10 +1,7 @@
-"""Connecting and signing in, as all client commands do."""
+"""What all client commands have in common: who one is, and what is told of the connection."""
 
-from app.commands.ending import WrongUsage
-from clients import Connection, RequestRefused, addresses
-from protocol.incoming import Succeeded
-from protocol.reasons import Reason
-from protocol.requests import Connect, Create
+from app.commands.ending import WrongUsage, say
+from clients import AccountNotFound, Phase, State
 
 
 def wanted_email(email: str | None) -> str:
@@ -13,27 +10,21 @@ def wanted_email(email: str | None) -> str:
     return email
 
 
-async def sign_in(
-    connection: Connection,
-    email: str,
-    *,
-    create_as: str | None = None,
-    deliver: bool = True,
-) -> Succeeded:
-    """Sign in; an account that is missing is made where `create_as` names its role."""
-    try:
-        reply = await connection.ask(Connect(user_email=email, version=2, deliver=deliver))
-    except RequestRefused as refused:
-        if refused.reason != Reason.ACCOUNT_NOT_FOUND:
-            raise
-        if create_as is None:
-            raise RequestRefused(refused.reason, f"{email} has no account yet; add --create") from (
-                refused
-            )
-        reply = await connection.ask(Create(user_email=email, user_type=create_as, version=2))
-    assert isinstance(reply, Succeeded)
-    return reply
+def with_remedy(error: AccountNotFound, email: str) -> AccountNotFound:
+    """Say what to do about a missing account in the words of the command line."""
+    return AccountNotFound(error.reason, f"{email} has no account yet; add --create")
 
 
-async def connected(connect: str) -> Connection:
-    return await Connection.open(addresses(connect))
+class Watcher:
+    """Tells a person, on standard error, when the connection is lost and when it is back."""
+
+    def __init__(self) -> None:
+        self._away = False
+
+    def __call__(self, state: State) -> None:
+        if state.phase is Phase.RECONNECTING and not self._away:
+            self._away = True
+            say(f"connection lost ({state.why}); trying again until Ctrl-C")
+        elif state.phase is Phase.LIVE and self._away:
+            self._away = False
+            say(f"connected again, to {state.address}")

@@ -1,19 +1,17 @@
 """`pubsub sub`: print what is unread, then what comes."""
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 
-from app.commands.ending import WrongUsage
+from app.commands.ending import Failed, WrongUsage
 from app.commands.ending import run as run_command
-from app.commands.signing_in import connected, sign_in, wanted_email
+from app.commands.signing_in import Watcher, wanted_email, with_remedy
 from app.text import harmless
-from clients import Connection
-from protocol.incoming import BlockOfMessages, Succeeded
-from protocol.names import Role
-from protocol.requests import Ack, Subscribe
+from clients import AccountNotFound, Message, Subscriber, TopicNotFound
+from clients.subscriber import From
 
 _encode = msgspec.json.Encoder().encode
 
@@ -36,65 +34,65 @@ def run(options: Options) -> None:
 async def _subscribe(options: Options) -> None:
     email = wanted_email(options.email)
     place = _place(options.from_)
-    async with await connected(options.connect) as connection:
-        role = Role.SUBSCRIBER.value if options.create else None
-        account = await sign_in(connection, email, create_as=role)
-        for topic in dict.fromkeys(options.topics):
-            if place is not None or topic not in _subscribed(account):
-                await connection.ask(Subscribe(topic_name=topic, from_=place or "all"))
-        await _print_all(connection, options)
+    subscriber = Subscriber(
+        options.connect, email, create=options.create, on_state=Watcher(), auto_confirm=False
+    )
+    try:
+        async with subscriber:
+            subscribed = [one.topic_name for one in await subscriber.subscriptions()]
+            for topic in dict.fromkeys(options.topics):
+                if place is not None or topic not in subscribed:
+                    await subscriber.subscribe(topic, place or "all")
+            await _print_all(subscriber, options)
+    except AccountNotFound as error:
+        raise with_remedy(error, email) from error
+    except TopicNotFound as error:
+        raise Failed(f"{error}; `pubsub topics` lists them") from error
 
 
-def _place(text: str | None) -> Any:
-    """Return what `--from` stands for on the wire."""
-    if text is None or text in ("all", "new"):
-        return text
+def _place(text: str | None) -> From | None:
+    """Return what `--from` stands for."""
+    if text is None or text == "all" or text == "new":
+        return text  # type: ignore[return-value]  # one of the literals
     if text.isascii() and text.isdigit() and int(text) > 0:
         return int(text)
     raise WrongUsage(f"--from takes all, new or a seq from 1 on, not {text!r}")
 
 
-def _subscribed(account: Succeeded) -> set[str]:
-    assert isinstance(account.subscriptions, list)
-    return {one.topic_name for one in account.subscriptions}
-
-
-async def _print_all(connection: Connection, options: Options) -> None:
+async def _print_all(subscriber: Subscriber, options: Options) -> None:
     """Print and confirm the wanted topics' messages, until `count` have been printed."""
     wanted, left = set(options.topics), options.count
-    while left is None or left > 0:
-        block = await connection.delivery()
-        if block.topic_name not in wanted:
+    async for messages in subscriber.blocks():
+        if messages[0].topic not in wanted:
             continue  # it stays unread
-        count = len(block.messages) if left is None else min(left, len(block.messages))
-        _print(block, count, as_json=options.json)
-        confirmed = connection.send(Ack(topic_name=block.topic_name, seq=block.seq + count - 1))
-        await connection.flush()
+        printed = messages[:left]
+        _print(printed, as_json=options.json)
+        subscriber.confirm(printed[-1].topic, printed[-1].seq)
         if left is not None:
-            left -= count
+            left -= len(printed)
             if left == 0:
-                await confirmed
+                return
 
 
-def _print(block: BlockOfMessages, count: int, *, as_json: bool) -> None:
-    """Print the first `count` messages of `block`; on return they have left this process."""
-    messages = block.messages[:count]
+def _print(messages: Sequence[Message], *, as_json: bool) -> None:
+    """Print `messages`; on return they have left this process."""
     if as_json:
-        data = b"".join(_as_json(block, place) for place in range(count))
+        data = b"".join(_as_json(message) for message in messages)
     else:
+        texts = [message.text for message in messages]
         if sys.stdout.isatty():
-            messages = [*map(harmless, messages)]
-        data = "\n".join([*messages, ""]).encode()
+            texts = [*map(harmless, texts)]
+        data = "\n".join([*texts, ""]).encode()
     sys.stdout.buffer.write(data)
     sys.stdout.buffer.flush()
 
 
-def _as_json(block: BlockOfMessages, place: int) -> bytes:
+def _as_json(message: Message) -> bytes:
     record = {
-        "topic": block.topic_name,
-        "seq": block.seq + place,
-        "publisher": block.publisher(place),
-        "published_at": block.published_at,
-        "message": block.messages[place],
+        "topic": message.topic,
+        "seq": message.seq,
+        "publisher": message.publisher,
+        "published_at": message.published_at,
+        "message": message.text,
     }
     return _encode(record) + b"\n"

@@ -5,10 +5,10 @@ import sys
 import msgspec
 
 from app.commands.ending import run as run_command
-from app.commands.signing_in import connected, sign_in, wanted_email
+from app.commands.signing_in import wanted_email
 from app.commands.table import print_table
-from protocol.replies import Topics, TopicState
-from protocol.requests import ListTopics
+from clients import Observer
+from clients.values import TopicState
 
 
 def run(connect: str, email: str | None, *, as_json: bool) -> None:
@@ -17,12 +17,8 @@ def run(connect: str, email: str | None, *, as_json: bool) -> None:
 
 async def topic_states(connect: str, email: str | None) -> tuple[str, list[TopicState]]:
     """Return the account's role, and all topics, oldest first."""
-    wanted = wanted_email(email)
-    async with await connected(connect) as connection:
-        account = await sign_in(connection, wanted, deliver=False)
-        reply = await connection.ask(ListTopics())
-    assert isinstance(reply, Topics)
-    return str(account.user_type), reply.details
+    async with Observer(connect, wanted_email(email)) as observer:
+        return observer.user_type, await observer.topics()
 
 
 async def _list(connect: str, email: str | None, as_json: bool) -> None:

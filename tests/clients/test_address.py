@@ -2,7 +2,7 @@
 
 import pytest
 
-from clients import Address, BadAddress, addresses
+from clients.address import Address, BadAddress, addresses
 
 
 @pytest.mark.parametrize(

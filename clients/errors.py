@@ -1,0 +1,53 @@
+"""What can go wrong, split by what the caller can do about it."""
+
+from protocol.reasons import Reason
+from protocol.replies import Error
+
+
+class PubSubError(Exception):
+    """The base of all errors of this library. The text tells a person what to do next."""
+
+
+class NoBroker(PubSubError):
+    """No broker was reached at any of the addresses: start one, or name another."""
+
+
+class SessionEnded(PubSubError):
+    """The session is over for good: closed, taken over, or not let in again.
+
+    Whatever was not answered by then may have been carried out or not.
+    """
+
+
+class RequestRefused(PubSubError):
+    """The broker did not carry the request out, and nothing has changed.
+
+    `reason` is for programs: a `Reason`, or a word that a newer broker knows.
+    """
+
+    def __init__(self, reason: str, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
+class TopicNotFound(RequestRefused):
+    """No topic has this name: `create_topic` makes it."""
+
+
+class AccountNotFound(RequestRefused):
+    """No account has this address: `create=True` makes it."""
+
+
+# What a broker says while it, or its store, is away for a moment. It is asked again.
+PASSING = frozenset({Reason.STORE_UNAVAILABLE, Reason.STOPPING})
+
+_KINDS = {
+    Reason.TOPIC_NOT_FOUND: TopicNotFound,
+    Reason.ACCOUNT_NOT_FOUND: AccountNotFound,
+}
+
+
+def refusal(error: Error) -> RequestRefused:
+    """Return the exception that stands for an error line."""
+    kind: type[RequestRefused] = _KINDS.get(error.reason, RequestRefused)  # type: ignore[call-overload]  # a Reason is a str
+    return kind(error.reason, error.message)

@@ -1,0 +1,145 @@
+"""One connection to a broker: lines out, lines in, and how it ends.
+
+It knows version 2's lines and nothing of what they are for. Nothing is tried again here.
+"""
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable, Sequence
+from typing import Protocol, cast
+
+from clients.address import Address
+from clients.errors import NoBroker
+from protocol.incoming import Broadcast, Delivered, Reply, Unread, decode
+from protocol.lines import LineSplitter, LineTooLong
+from protocol.replies import Error
+
+LINE_LIMIT_BYTES = 64 * 1024 * 1024  # longer lines than any broker of ours sends
+
+
+class Receiver(Protocol):
+    """Who hears what comes in, in the order in which it comes."""
+
+    def delivered(self, block: Delivered, size: int) -> None:
+        """A block of messages, from a line of `size` bytes."""
+
+    def answered(self, reply: Reply) -> None:
+        """The reply to the request that has its id."""
+
+    def lost(self) -> None:
+        """The connection has ended; nothing comes any more."""
+
+
+class Link(asyncio.Protocol):
+    """An open connection. `lost` is done when it has ended, with the reason in words.
+
+    `notice` is the error line with which the broker announced that it would close.
+    """
+
+    def __init__(self, receiver: Receiver) -> None:
+        self._receiver = receiver
+        self._splitter = LineSplitter(LINE_LIMIT_BYTES)
+        self._fault = ""
+        self.paused = False
+        self.heard = 0  # times that something came in
+        self.notice: Error | None = None
+        self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    # what asyncio tells
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        self.heard += 1
+        try:
+            for line in self._splitter.feed(data):
+                self._take(line)
+        except ValueError as error:
+            self.abort(f"what answered does not speak the protocol: {error}")
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if not self.lost.done():
+            self._receiver.lost()
+            notice = self.notice.message if self.notice is not None else ""
+            told = notice or self._fault or (str(error) if error else "")
+            self.lost.set_result(told or "the broker closed the connection")
+
+    # what the client does
+
+    def write(self, lines: bytes) -> None:
+        """Send whole lines; after the end of the connection they go nowhere."""
+        if not self._transport.is_closing():
+            self._transport.write(lines)
+
+    def pause(self) -> None:
+        """Read nothing more until `resume`: what is here has to be taken first."""
+        if not self.paused and not self._transport.is_closing():
+            self.paused = True
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        if self.paused and not self._transport.is_closing():
+            self.paused = False
+            self._transport.resume_reading()
+
+    def abort(self, why: str) -> None:
+        """End the connection at once, for the reason `why`."""
+        self._fault = self._fault or why
+        self._transport.abort()
+
+    async def close(self) -> None:
+        """Send what was written and end the connection."""
+        self._transport.close()
+        await asyncio.wait([self.lost], timeout=1.0)
+        self._transport.abort()  # a peer that reads nothing would keep it open
+        await asyncio.wait([self.lost])
+
+    def _take(self, line: bytes | LineTooLong) -> None:
+        if isinstance(line, LineTooLong):
+            raise ValueError(f"a line is longer than {line.limit} bytes")
+        incoming = decode(line)
+        if isinstance(incoming, Unread | Broadcast):
+            self._receiver.delivered(incoming, len(line))
+        elif isinstance(incoming, Error) and not isinstance(incoming.id, int | str):
+            self.notice = incoming  # the broker is about to close
+        else:
+            self._receiver.answered(incoming)
+
+
+async def open_link(
+    brokers: Sequence[Address],
+    receiver: Receiver,
+    timeout_s: float,
+    trying: Callable[[Address], None],
+) -> tuple[Link, Address]:
+    """Connect to the first of `brokers` that answers; each is announced to `trying`.
+
+    Raises:
+        NoBroker: none of them does.
+    """
+    faults = []
+    for address in brokers:
+        trying(address)
+        try:
+            async with asyncio.timeout(timeout_s):
+                _, link = await asyncio.get_running_loop().create_connection(
+                    lambda: Link(receiver), address.host, address.port
+                )
+            return link, address
+        except TimeoutError:
+            faults.append(f"{address} did not answer within {timeout_s:g} s")
+        except OSError as error:
+            faults.append(f"{address}: {_plain(error)}")
+    raise NoBroker(
+        f"no broker was reached ({'; '.join(faults)}); start one with `pubsub broker`, or"
+        " name another with --connect HOST:PORT"
+    )
+
+
+def _plain(error: OSError) -> str:
+    """Say what is wrong without the numbers and the address, which the sentence has."""
+    if isinstance(error, socket.gaierror) or not error.errno:
+        return error.strerror or str(error)
+    return os.strerror(error.errno)

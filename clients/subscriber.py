@@ -1,0 +1,244 @@
+"""The subscribing client."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, Self, Unpack
+
+from clients.address import Address
+from clients.client import Client, Options
+from clients.errors import SessionEnded
+from clients.progress import Progress
+from clients.values import Message, SubscriptionState, messages_of
+from protocol.incoming import Delivered, Reply, Succeeded, Unread
+from protocol.names import Role
+from protocol.reasons import Reason
+from protocol.replies import SubscriptionList
+from protocol.requests import Ack, Ping, Subscribe, Subscriptions, Unsubscribe, encode
+
+AHEAD_BYTES = 8 * 1024 * 1024
+
+From = Literal["new", "all"] | int
+
+
+@dataclass(slots=True, eq=False)
+class Waiting:
+    """A delivered block that the program has not taken; messages before `start` came before."""
+
+    block: Delivered
+    start: int
+    size: int  # bytes of its line
+
+
+class Subscriber(Client):
+    """Receives the messages of its topics: first what is unread, then what comes.
+
+        async with Subscriber("localhost:3000", "me@example.com") as subscriber:
+            await subscriber.subscribe("ORDERS")
+            async for message in subscriber:
+                print(message.topic, message.seq, message.text)
+
+    A message is confirmed when the next one is asked for, or when `async with` is left
+    without an error. What was not confirmed comes again the next time. Within one subscriber
+    each message comes once and in the order of its topic, through any number of lost
+    connections. Cancelling a wait for the next one loses nothing.
+
+    With `auto_confirm=False` nothing is confirmed but by `confirm`.
+
+    Reading stops while about `ahead_bytes` wait to be taken.
+    """
+
+    role = Role.SUBSCRIBER
+
+    def __init__(
+        self,
+        brokers: str | Sequence[Address],
+        email: str,
+        *,
+        auto_confirm: bool = True,
+        ahead_bytes: int = AHEAD_BYTES,
+        **options: Unpack[Options],
+    ) -> None:
+        super().__init__(brokers, email, **options)
+        self._auto_confirm = auto_confirm
+        self._ahead_bytes = ahead_bytes
+        self._progress: dict[str, Progress] = {}
+        self._queue: deque[Waiting] = deque()
+        self._queued_bytes = 0
+        self._arrived = asyncio.Event()  # a block waits, or none will come any more
+        self._taken: Iterator[Message] = iter(())  # what is left of the block being handed out
+        self._handed: Message | None = None  # the newest, not confirmed yet
+        self._dirty: set[str] = set()  # topics where something may be due to be acknowledged
+
+    async def subscribe(self, topic: str, from_: From | None = None) -> None:
+        """Subscribe to `topic`, or put the subscription elsewhere.
+
+        `from_` is where it begins: with what is published from now on ("new"), with the
+        oldest message there is ("all") or with a seq. Without it a new subscription begins
+        with what is new, and one that is there already stays where it is.
+
+        Raises:
+            TopicNotFound: there is no such topic.
+        """
+        request = Subscribe(topic_name=topic)
+        if from_ is not None:
+            request.from_ = from_
+
+        def put(_: Reply) -> None:
+            if from_ is not None or topic not in self._progress:
+                self._drop(topic)
+                self._progress[topic] = Progress()
+
+        await self._ask(request, then=put)
+
+    async def unsubscribe(self, topic: str) -> None:
+        """End the subscription; nothing of `topic` is handed out after that.
+
+        Raises:
+            RequestRefused: there is no such subscription.
+        """
+        request = Unsubscribe(topic_name=topic)
+        await self._ask(request, then=lambda _: self._drop(topic), done_if=Reason.NOT_SUBSCRIBED)
+        self._drop(topic)
+
+    async def subscriptions(self) -> list[SubscriptionState]:
+        """Return the account's subscriptions, oldest topic first."""
+        reply = await self._ask(Subscriptions())
+        assert isinstance(reply, SubscriptionList)
+        return reply.subscriptions
+
+    def confirm(self, topic: str, seq: int) -> None:
+        """All of `topic` up to `seq`, of what was handed out, is processed."""
+        progress = self._progress.get(topic)
+        if progress is not None:
+            progress.confirm(seq)
+            self._acknowledge_soon(topic)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Message:
+        """Return the next message, and confirm the one before it.
+
+        Ends when the subscriber has been closed.
+
+        Raises:
+            SessionEnded: a newer session has taken over, or the account is not let in again.
+        """
+        self._confirm_handed()
+        message = next(self._taken, None)
+        while message is None:
+            waiting = await self._next_block()
+            self._taken = self._messages(waiting)
+            message = next(self._taken, None)
+        self._handed = message
+        return message
+
+    async def blocks(self) -> AsyncIterator[list[Message]]:
+        """Yield the messages as they come in blocks, each confirmed when the next is asked for."""
+        while True:
+            self._confirm_handed()
+            messages = [*self._taken]
+            if not messages:
+                try:
+                    messages = [*self._messages(await self._next_block())]
+                except StopAsyncIteration:
+                    return
+            self._handed = messages[-1]
+            yield messages
+
+    # for the base class
+
+    def delivered(self, block: Delivered, size: int) -> None:
+        last = block.seq + len(block.messages) - 1
+        progress = self._progress.setdefault(block.topic_name, Progress())
+        start = progress.receive(block.seq, last)
+        if start == len(block.messages):
+            self._acknowledge_soon(block.topic_name)  # the ack of it may have been lost
+            return
+        self._queue.append(Waiting(block, start, size))
+        self._queued_bytes += size
+        self._arrived.set()
+        self._throttle()
+
+    def _session_begins(self, account: Succeeded) -> None:
+        assert isinstance(account.subscriptions, list)
+        known = self._progress
+        self._progress = {}
+        for one in account.subscriptions:
+            progress = known.get(one.topic_name) or Progress(one.cursor, one.cursor)
+            progress.begin(one.cursor, one.head)
+            self._progress[one.topic_name] = progress
+
+    def _session_ends(self, error: SessionEnded) -> None:
+        self._arrived.set()
+
+    def _throttle(self) -> None:
+        """Read on unless enough waits to be taken; a reply that is awaited lies behind it."""
+        if self._link is None:
+            return
+        if self._queued_bytes > self._ahead_bytes and not self._asked:
+            self._link.pause()
+        else:
+            self._link.resume()
+
+    async def _finish(self) -> None:
+        """Confirm what was handed out, and see that the broker has heard of it."""
+        self._confirm_handed()
+        self._acknowledge()
+        await self._ask(Ping())
+        self._acknowledge()  # where the connection was lost meanwhile
+
+    # handing out
+
+    async def _next_block(self) -> Waiting:
+        # The loop turns once a block, whatever the program does with its messages.
+        await asyncio.sleep(0)
+        while not self._queue:
+            if self._ended is not None:
+                if self._closed:
+                    raise StopAsyncIteration
+                raise self._ended
+            self._arrived.clear()
+            await self._arrived.wait()
+        waiting = self._queue.popleft()
+        self._queued_bytes -= waiting.size
+        self._throttle()
+        return waiting
+
+    def _messages(self, waiting: Waiting) -> Iterator[Message]:
+        unread = isinstance(waiting.block, Unread)
+        return messages_of(waiting.block, waiting.start, unread=unread)
+
+    def _drop(self, topic: str) -> None:
+        """Hand out nothing more of `topic`."""
+        self._progress.pop(topic, None)
+        kept = [one for one in self._queue if one.block.topic_name != topic]
+        self._queue = deque(kept)
+        self._queued_bytes = sum(one.size for one in kept)
+        if self._handed is not None and self._handed.topic == topic:
+            self._handed, self._taken = None, iter(())
+
+    # confirming
+
+    def _confirm_handed(self) -> None:
+        handed, self._handed = self._handed, None
+        if handed is not None and self._auto_confirm:
+            self.confirm(handed.topic, handed.seq)
+
+    def _acknowledge_soon(self, topic: str) -> None:
+        if not self._dirty:
+            asyncio.get_running_loop().call_soon(self._acknowledge)
+        self._dirty.add(topic)
+
+    def _acknowledge(self) -> None:
+        """Tell the broker how far the program has come, in one line a topic."""
+        topics, self._dirty = self._dirty, set()
+        if self._session is None:
+            return  # what comes again is acknowledged then
+        for topic in topics:
+            progress = self._progress.get(topic)
+            seq = progress.due() if progress is not None else None
+            if seq is not None:
+                self._session.write(encode(Ack(topic_name=topic, seq=seq, id="ack")))

@@ -1,0 +1,55 @@
+"""What the library hands out."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from msgspec import Struct
+
+from protocol.incoming import BlockOfMessages
+from protocol.names import EMAIL_LIMIT as EMAIL_LIMIT
+from protocol.replies import SubscriptionState as SubscriptionState
+from protocol.replies import TopicState as TopicState
+
+
+class Message(Struct, frozen=True, gc=False):
+    """A message as it is in its topic's log.
+
+    `unread` tells that it was published while the subscriber was away.
+    """
+
+    topic: str
+    seq: int
+    text: str
+    publisher: str
+    published_at: datetime
+    unread: bool = False
+
+
+class Receipt(Struct, frozen=True, gc=False):
+    """A publish that is on disk.
+
+    `seq` is None where it had been stored before the connection broke and only the answer
+    was lost: it is stored once, but the broker does not say again where.
+    """
+
+    topic: str
+    seq: int | None
+
+
+class Confirmations(Struct, frozen=True, gc=False):
+    """`confirmed` of the topic's `subscriptions` have processed message `seq`."""
+
+    topic: str
+    seq: int
+    confirmed: int
+    subscriptions: int
+
+
+def messages_of(block: BlockOfMessages, start: int = 0, *, unread: bool) -> Iterator[Message]:
+    """Yield the messages of `block` from place `start` on."""
+    topic, first, at = block.topic_name, block.seq, block.published_at
+    publishers = block.publishers
+    one = publishers[0] if len(publishers) == 1 else None
+    for place in range(start, len(block.messages)):
+        who = one if one is not None else publishers[place]
+        yield Message(topic, first + place, block.messages[place], who, at, unread)
