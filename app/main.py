@@ -208,6 +208,39 @@ def backlog(connect: Connect = "127.0.0.1:3000", email: Email = None, json: Json
     command.run(connect, email, as_json=json)
 
 
+Ascii = Annotated[
+    bool, typer.Option("--ascii", envvar="PUBSUB_ASCII", help="Draw with ASCII characters alone.")
+]
+
+
+@app.command()
+def publisher(
+    connect: Connect = "127.0.0.1:3000", email: Email = None, ascii_only: Ascii = False
+) -> None:
+    """Open the publisher's screen: topics, a composer, and what became of each message.
+
+    Where no broker is reached it offers to start one. The plain twin is `pubsub pub`.
+    """
+    from app.commands import screens
+    from app.screens.app import Options
+
+    screens.publisher(Options(connect=connect, email=email, ascii_only=ascii_only))
+
+
+@app.command()
+def subscriber(
+    connect: Connect = "127.0.0.1:3000", email: Email = None, ascii_only: Ascii = False
+) -> None:
+    """Open the subscriber's screen: topics, and their messages, the unread ones first.
+
+    Where no broker is reached it offers to start one. The plain twin is `pubsub sub`.
+    """
+    from app.commands import screens
+    from app.screens.app import Options
+
+    screens.subscriber(Options(connect=connect, email=email, ascii_only=ascii_only))
+
+
 @app.command()
 def demo(
     script: Annotated[bool, typer.Option("--script", help="Play the steps as plain text.")] = False,

@@ -9,10 +9,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
-
 from app.commands.ending import say
 from app.main import FAILED, WRONG_USAGE
+from app.places import default_data_dir
 from broker import Broker, CannotListen, Settings, StoreUnusable
 from broker.settings import KIB, MIB
 
@@ -50,10 +49,6 @@ def run(options: Options) -> None:
     except (CannotListen, StoreUnusable) as error:
         say(str(error))
         sys.exit(FAILED)
-
-
-def default_data_dir() -> Path:
-    return platformdirs.user_data_path("pubsub", appauthor=False)
 
 
 def _settings(options: Options) -> Settings:

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import NoReturn
 
 from app.main import FAILED, INTERRUPTED, NO_BROKER, WRONG_USAGE
@@ -24,8 +24,13 @@ def say(text: str) -> None:
 
 def run(work: Coroutine[None, None, None]) -> None:
     """Run a client command to its end, and exit with what its failure stands for."""
+    run_checked(lambda: asyncio.run(work))
+
+
+def run_checked(work: Callable[[], object]) -> None:
+    """Do `work`, and exit with what its failure stands for."""
     try:
-        asyncio.run(work)
+        work()
     except (WrongUsage, BadAddress) as error:
         _exit(WRONG_USAGE, str(error))
     except NoBroker as error:

@@ -1,0 +1,30 @@
+"""`pubsub publisher` and `pubsub subscriber`: the screens."""
+
+from dataclasses import replace
+
+from app.commands.ending import run_checked
+from app.screens.app import Options, PubSubApp, log_to_file
+from app.screens.symbols import terminal_is_ascii
+from app.screens.terminal import require_terminal
+from clients.address import addresses
+
+
+def publisher(options: Options) -> None:
+    require_terminal("pubsub pub")
+    from app.publisher.app import PublisherApp
+
+    _run(PublisherApp, options)
+
+
+def subscriber(options: Options) -> None:
+    require_terminal("pubsub sub")
+    from app.subscriber.app import SubscriberApp
+
+    _run(SubscriberApp, options)
+
+
+def _run(kind: type[PubSubApp], options: Options) -> None:
+    run_checked(lambda: addresses(options.connect))
+    log_to_file()
+    ascii_only = options.ascii_only or terminal_is_ascii()
+    kind(replace(options, ascii_only=ascii_only)).run()

@@ -1,0 +1,28 @@
+"""The application `pubsub publisher`."""
+
+from collections.abc import Callable
+
+from textual.screen import Screen
+
+from app.publisher.screen import PublisherScreen
+from app.screens.app import PubSubApp
+from app.screens.session import MakeClient
+from clients import Publisher, State
+
+
+class PublisherApp(PubSubApp):
+    """Signs in and shows the publisher's screen."""
+
+    kind = "publisher"
+
+    def make_client(self) -> MakeClient:
+        def make(
+            connect: str, email: str, create: bool, on_state: Callable[[State], None]
+        ) -> Publisher:
+            return Publisher(connect, email, create=create, on_state=on_state)
+
+        return make
+
+    def main_screen(self) -> Screen[None]:
+        assert isinstance(self.session.client, Publisher)
+        return PublisherScreen(self.session, self.session.client)

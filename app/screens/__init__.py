@@ -1,0 +1,1 @@
+"""What the publisher's and the subscriber's screens have in common."""

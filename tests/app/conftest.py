@@ -1,0 +1,50 @@
+"""What the tests of the screens may use."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from syrupy.assertion import SnapshotAssertion
+from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
+
+from app.screens.app import Options
+from broker import Broker
+
+
+class Frames(SingleFileSnapshotExtension):
+    """Frames are kept as text files, so that a change of a screen can be read as one."""
+
+    _write_mode = WriteMode.TEXT
+    file_extension = "txt"
+
+
+@pytest.fixture
+def frames(snapshot: SnapshotAssertion) -> SnapshotAssertion:
+    """Compares frames with those that are kept."""
+    return snapshot.use_extension(Frames)
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nothing of the person who runs the tests is read or written."""
+    for name in ("NO_COLOR", "TEXTUAL_THEME", "PUBSUB_CONFIG_DIR", "PUBSUB_EMAIL"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+    monkeypatch.setenv("TEXTUAL_ANIMATIONS", "none")
+
+
+@pytest.fixture
+def options(broker: Broker, tmp_path: Path) -> Callable[..., Options]:
+    """Makes the options of a screen that talks to `broker` and remembers in a folder of its own."""
+
+    def make(email: str | None = None, connect: str = "", **others: bool) -> Options:
+        return Options(
+            connect=connect or f"127.0.0.1:{broker.port}",
+            email=email,
+            config_dir=tmp_path / "config",
+            data_dir=tmp_path / "broker data",
+            **others,
+        )
+
+    return make
