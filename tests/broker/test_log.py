@@ -10,7 +10,7 @@ import pytest
 from broker.block import Block
 from broker.cache import BlockCache
 from broker.gathering import BlockLimits, Ticket
-from broker.log import Log, LogLimits
+from broker.log import Log, LogLimits, _pause_s
 from broker.store.errors import StoreLost, StoreRefused
 from broker.store.interface import Account, Batch, Commit, ProducerMark
 from broker.topics import Topic, Topics
@@ -23,6 +23,9 @@ pytestmark = pytest.mark.usefixtures("quick_retries")
 
 PATIENT_S = 1_000.0
 UNAVAILABLE: tuple[list[int], Reason | None] = ([], Reason.STORE_UNAVAILABLE)
+
+
+pause_s = _pause_s  # as it is, which `quick_retries` does away with
 
 
 @pytest.fixture
@@ -447,6 +450,11 @@ async def test_it_is_found_out_what_became_of_what_nobody_knew() -> None:
         bench.store.restore()
         await finding_out
         assert topic.head == 1
+
+
+async def test_a_store_that_stays_away_for_days_is_asked_again_every_second_or_so() -> None:
+    for attempt in (0, 1, 10, 1_000, 100_000, 10**9):
+        assert 0 < pause_s(attempt) <= 1.0
 
 
 async def test_a_closed_log_says_why_until_it_is_opened_again() -> None:
