@@ -110,22 +110,23 @@ class Log:
 
     async def drain(self) -> None:
         """Return when every append that has been accepted by now is settled."""
-        newest = self._newest
-        if newest is not None:
-            await newest.settled.wait()
+        for gathering in self._unfinished:
+            await gathering.settled.wait()
 
     async def find_out(self) -> None:
         """Return when it is known whether every append accepted by now is stored.
 
         That can be long after its publisher was told that it is not known.
         """
-        newest = self._newest
-        if newest is not None:
-            await newest.known.wait()
+        # Each of them: those that wait behind a lost commit are refused, and so known, first.
+        for gathering in self._unfinished:
+            await gathering.known.wait()
 
     @property
-    def _newest(self) -> Gathering | None:
-        return self._waiting[-1] if self._waiting else self._committing
+    def _unfinished(self) -> list[Gathering]:
+        """What is being committed and what waits for that, as it is now."""
+        committing = [] if self._committing is None else [self._committing]
+        return [*committing, *self._waiting]
 
     def _gathering(self) -> Gathering:
         """Return what gathers for the next commit, begun anew where that one is full."""
@@ -219,4 +220,6 @@ def _settle(gathering: Gathering, refused: RequestRefused | None) -> None:
 
 def _pause_s(attempt: int) -> float:
     """Return a pause that doubles up to a second, spread so that brokers do not march in step."""
-    return min(0.02 * 2.0**attempt, 1.0) * random.uniform(0.5, 1.0)
+    # The exponent is bounded because 2.0**1024 is no float: that is where a quarter of an hour
+    # without the store leads to.
+    return min(0.02 * 2.0 ** min(attempt, 10), 1.0) * random.uniform(0.5, 1.0)

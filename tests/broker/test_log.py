@@ -452,6 +452,25 @@ async def test_it_is_found_out_what_became_of_what_nobody_knew() -> None:
         assert topic.head == 1
 
 
+async def test_it_is_found_out_of_all_that_was_accepted_not_only_of_the_newest() -> None:
+    async with running(wait_s=0) as bench:
+        topic, shop, depot = await bench.topic(), await bench.publisher(), await bench.publisher()
+        bench.store.hold()
+        shop.publish(topic, "a")
+        await bench.store.held.wait()
+        depot.publish(topic, "b")
+        finding_out = asyncio.ensure_future(bench.log.find_out())
+        await asyncio.sleep(0)
+        bench.store.lose()
+        bench.store.release()
+        await depot.answered()
+        for _ in range(9):
+            await asyncio.sleep(0)
+        assert not finding_out.done()  # of b it is known, of a it is not
+        bench.store.restore()
+        await finding_out
+
+
 async def test_a_store_that_stays_away_for_days_is_asked_again_every_second_or_so() -> None:
     for attempt in (0, 1, 10, 1_000, 100_000, 10**9):
         assert 0 < pause_s(attempt) <= 1.0
