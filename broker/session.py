@@ -215,13 +215,14 @@ class Session:
         self.work()
 
     def _throttle(self) -> None:
-        """Read on only while what is unfinished is within its bound."""
+        """Read on only while what is unfinished is within its bound, and the answers are read."""
         if self.lost:
             return
         unfinished = sum(ticket.size for ticket in self._tickets)
-        if self._waiting or unfinished > self._hub.settings.unfinished_bytes:
+        limit = self._hub.settings.unfinished_bytes
+        if self._waiting or self.peer.congested or unfinished > limit:
             self.peer.pause_reading()
-        elif not self.peer.congested:
+        else:
             self.peer.resume_reading()
 
     def _finish_when_caught_up(self) -> None:

@@ -881,6 +881,32 @@ async def test_who_does_not_read_the_replies_is_not_read_either() -> None:
         await wire.close()
 
 
+async def test_who_does_not_read_what_became_of_its_publishes_is_not_read_either() -> None:
+    high_water = 10_000
+    async with running(high_water_bytes=high_water) as bench:
+        await bench.topic("T")
+        wire = await narrow(bench.broker.port)
+        wire.send("create", user_email=DEPOT, user_type="publisher", version=2)
+        await wire.read()
+        (connection,) = bench.broker._connections
+        count = 40_000
+        for number in range(count):
+            wire.send("publish_msg", topic_name="T", msg="", id=f"{number:0200}")
+        await until(
+            lambda: (
+                (connection.congested and not connection._reading and not connection.session.busy)
+                or connection._transport.get_write_buffer_size() > 5 * 2**20
+            )
+        )
+        # Above the mark lie the answers to what had been read before it was reached.
+        assert connection._transport.get_write_buffer_size() < high_water + 2**20
+        assert len(await stored(bench)) < count
+        for number in range(count):
+            assert (await wire.read())["id"] == f"{number:0200}"
+        assert len(await stored(bench)) == count
+        await wire.close()
+
+
 # version 1: what counts is what TCP has acknowledged
 
 
