@@ -100,7 +100,10 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class StoredBlock:
-    """A block as it is read; `publishers` are e-mails, one where all are the same."""
+    """A block as it is read.
+
+    `publishers` are e-mails, one where all are the same; "" is an account that is gone.
+    """
 
     first_seq: int
     count: int

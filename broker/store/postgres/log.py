@@ -185,7 +185,7 @@ class BlockReader:
             StoredBlock(
                 row["first_seq"],
                 row["count"],
-                tuple(self._emails[account] for account in row["publishers"]),
+                tuple(self._emails.get(account, "") for account in row["publishers"]),
                 row["committed_at"],
                 row["bodies"],
             )

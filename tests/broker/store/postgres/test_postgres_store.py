@@ -167,6 +167,16 @@ def through(port: int, url: str) -> str:
     return f"postgresql://{parts.netloc}127.0.0.1:{port}{parts.path}?sslmode=disable"
 
 
+async def test_messages_outlive_the_account_that_published_them(
+    store: PostgresStore, admin: asyncpg.Connection
+) -> None:
+    shop, orders = await shop_and_orders(store)
+    await store.append(batch(orders, shop, "a"))
+    await admin.execute("DELETE FROM accounts")
+    (block,) = await store.read(orders.id, 1, PLENTY)
+    assert (block.bodies, block.publishers) == (b'"a"\n', ("",))
+
+
 # what cannot be used
 
 
