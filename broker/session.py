@@ -6,6 +6,7 @@ that a whole life in one packet works and replies need no sorting.
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Sequence
 from itertools import islice
 from typing import Protocol
@@ -27,12 +28,17 @@ from protocol.requests import AnyRequest, Connect, Create, PublishMany, PublishM
 
 DECODED_AT_ONCE = 1_024  # lines
 
+_logger = logging.getLogger("pubsub.session")
+
 
 class Peer(Outlet, Protocol):
     """What a session sees of its connection."""
 
     def finish(self) -> None:
         """Close once the other side has taken all that was written."""
+
+    def abort(self) -> None:
+        """Close at once."""
 
     def pause_reading(self) -> None: ...
 
@@ -210,6 +216,11 @@ class Session:
         except StoreError as error:
             text = f"the store does not answer ({error}); ask again in a moment"
             self.refuse(request, RequestRefused(Reason.STORE_UNAVAILABLE, text))
+        except Exception:
+            # A fault of the program. What became of the request is not known, and its reply
+            # would be waited for for ever.
+            _logger.exception("a request failed, and its connection is closed")
+            self.peer.abort()
         finally:
             self._task = None
         self.work()

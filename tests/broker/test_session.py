@@ -719,6 +719,21 @@ async def test_ping_says_that_all_before_it_is_answered(bench: Bench) -> None:
     assert [line["id"] for line in await shop.read_many(2)] == [1, 2]
 
 
+async def test_a_fault_of_the_broker_costs_the_connection_and_nobody_waits_for_a_reply(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def receipts(topic_id: int, seq: int) -> tuple[int, int]:
+        raise RuntimeError("this is not thought of")
+
+    monkeypatch.setattr(bench.store, "receipts", receipts)
+    await bench.topic("T")
+    shop, other = await bench.publisher(version=2), await bench.publisher(version=2)
+    shop.send("receipts", topic_name="T", seq=1)
+    assert await shop.read_line() == b""
+    assert "this is not thought of" in caplog.text
+    assert (await other.ask("ping"))["action"] == "success"
+
+
 # the end of the stream
 
 
