@@ -25,7 +25,8 @@ _logger = logging.getLogger("pubsub.store")
 
 # One round trip and one transaction: heads moved, blocks written, producers remembered.
 # Arrays run in step: $1 to $6 a block, $9 and $10 a topic, $11 to $14 a producer. The
-# blocks' publishers lie one after another in $8, the refused ids of producers in $15.
+# blocks' publishers lie one after another in $8, the refused ids of producers in $15. A block
+# whose topic is gone has no first_seq, which fails the statement as a whole.
 _APPEND = """
 WITH moved AS (
     UPDATE topics SET head = head + added.count
@@ -45,7 +46,7 @@ SELECT block.topic_id, moved.base + block.skipped + 1, block.count, $7,
        ($8::integer[])[block.first_publisher + 1 : block.after_publisher], block.bodies
 FROM unnest($1::integer[], $2::bigint[], $3::integer[], $4::integer[], $5::integer[], $6::bytea[])
     AS block (topic_id, skipped, count, first_publisher, after_publisher, bodies)
-JOIN moved ON moved.id = block.topic_id
+LEFT JOIN moved ON moved.id = block.topic_id
 RETURNING topic_id, first_seq, committed_at
 """
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime
 from itertools import count
 from typing import TypeVar
@@ -12,7 +13,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 import asyncpg
 import pytest
 
-from broker.store.errors import StoreLost, StoreUnusable
+from broker.store.errors import StoreLost, StoreRefused, StoreUnusable
 from broker.store.interface import Account, Batch, Commit, NewBlock, TopicRecord
 from broker.store.postgres import PostgresStore, schema
 from broker.store.postgres.log import WRITER_LOCK
@@ -175,6 +176,24 @@ async def test_messages_outlive_the_account_that_published_them(
     await admin.execute("DELETE FROM accounts")
     (block,) = await store.read(orders.id, 1, PLENTY)
     assert (block.bodies, block.publishers) == (b'"a"\n', ("",))
+
+
+async def test_a_batch_to_a_topic_that_was_deleted_is_refused_as_a_whole(
+    store: PostgresStore, admin: asyncpg.Connection
+) -> None:
+    shop, orders = await shop_and_orders(store)
+    news = await store.create_topic("NEWS", shop.id)
+    assert news is not None
+    await admin.execute("DELETE FROM topics WHERE name = 'NEWS'")
+    both = replace(
+        batch(orders, shop, "a"),
+        blocks=[*batch(orders, shop, "a").blocks, *batch(news, shop, "b").blocks],
+        heads={orders.id: 0, news.id: 0},
+    )
+    with pytest.raises(StoreRefused):
+        await store.append(both)
+    assert await bodies(store, orders) == b""
+    assert [*(await store.append(batch(orders, shop, "c"))).first_seqs] == [1]
 
 
 # what cannot be used
