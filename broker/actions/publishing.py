@@ -17,6 +17,8 @@ async def create_topic(hub: Hub, session: "Session", request: CreateTopic) -> No
     assert session.account is not None
     record = await hub.store.create_topic(name, session.account.id)
     if record is None:
+        if hub.topics.get(name) is None:  # made by a request whose answer was lost
+            hub.topics.load(await hub.store.topics())
         raise RequestRefused(
             Reason.TOPIC_EXISTS, f"there is a topic {name!r} already; publish to it as it is"
         )

@@ -13,6 +13,7 @@ import pytest
 
 from broker import Broker, Settings
 from broker.connection import Connection
+from broker.store.errors import StoreLost
 from tests.doubles.memory_store import MemoryStore
 from tests.wire import Wire
 
@@ -1113,6 +1114,22 @@ async def test_what_needs_the_store_is_refused_while_it_is_away_and_works_again(
             assert (await ask(wire))["action"] != "error"
     await bench.publish("a")
     assert await read_messages(ann, 1) == [("broadcast", 1, "a")]
+
+
+async def test_a_topic_whose_making_had_no_answer_can_be_published_to(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def create_topic(name: str, creator_id: int) -> None:
+        await MemoryStore.create_topic(bench.store, name, creator_id)
+        raise StoreLost("the answer was lost")
+
+    monkeypatch.setattr(bench.store, "create_topic", create_topic)
+    shop = await bench.publisher()
+    assert (await shop.ask("create_topic", topic_name="T"))["action"] == "error"
+    monkeypatch.undo()
+    again = await shop.ask("create_topic", topic_name="T")
+    assert again["message"] == "there is a topic 'T' already; publish to it as it is"
+    assert await shop.ask("publish_msg", topic_name="T", msg="a") == SUCCESS
 
 
 async def test_cursors_that_could_not_be_saved_are_saved_later() -> None:
