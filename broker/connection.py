@@ -4,6 +4,7 @@ import array
 import asyncio
 import fcntl
 import logging
+import socket
 import sys
 import termios
 from collections.abc import Callable
@@ -115,7 +116,11 @@ class Connection(asyncio.Protocol):
         return self.written - unsent - self._unacknowledged()
 
     def finish(self) -> None:
-        """Close once the peer has acknowledged all that was written, or takes no more."""
+        """Close once the peer has acknowledged all that was written.
+
+        A peer that ended its stream may take as long as it likes: it asked for all of it. Who
+        is told to go, and takes nothing more for `stop_wait_s`, is given up.
+        """
         if not self._finishing:
             self._finishing = True
             self._look(FIRST_LOOK_S, 0, asyncio.get_running_loop().time())
@@ -127,8 +132,7 @@ class Connection(asyncio.Protocol):
     def _look(self, pause_s: float, taken: int, since: float) -> None:
         """Close if everything has arrived, else look again a little later.
 
-        At `since` the peer had acknowledged `taken` bytes; one that takes nothing more for
-        too long is given up.
+        At `since` the peer had acknowledged `taken` bytes.
         """
         if self._transport.is_closing():
             return
@@ -139,10 +143,18 @@ class Connection(asyncio.Protocol):
             taken, since = acknowledged, loop.time()
         if acknowledged >= self.written:
             self._transport.close()
-        elif loop.time() - since > self._hub.settings.stop_wait_s:
+        elif self._broken or (
+            not self.session.eof and loop.time() - since > self._hub.settings.stop_wait_s
+        ):
             self._transport.abort()
         else:
             loop.call_later(pause_s, self._look, min(2 * pause_s, LONGEST_LOOK_S), taken, since)
+
+    @property
+    def _broken(self) -> bool:
+        """Whether the connection has failed. After the end of a stream asyncio does not look."""
+        sock = self._transport.get_extra_info("socket")
+        return bool(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
 
     def _unacknowledged(self) -> int:
         """Return the bytes in the kernel that the peer has not acknowledged.

@@ -792,12 +792,57 @@ async def test_who_takes_long_is_not_cut_off_while_it_goes_on_taking(
             looks.append(asyncio.get_running_loop().time())
             return len(looks) if len(looks) < 9 else connection.written
 
+        ann = await bench.subscriber()
         monkeypatch.setattr(Connection, "acknowledged", acknowledged)
-        wire = await bench.open()
-        await wire.ask("ping")
-        assert await wire.read_until_closed() == []
+        await bench.subscriber()  # takes over
+        assert b"taken over" in await ann.reader.read()
         assert len(looks) == 9
         assert looks[-1] - looks[0] > 0.05
+
+
+async def test_half_a_close_brings_everything_however_long_the_reader_rests(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with running(stop_wait_s=0) as bench:
+        await bench.topic("T" * 200)
+        wire = await narrow(bench.broker.port)
+        wire.send("create", user_email=DEPOT, user_type="publisher")
+        assert await wire.read() == SUCCESS
+        (connection,) = bench.broker._connections
+        asked = 0
+        while connection._transport.get_write_buffer_size() < 100_000:
+            wire.send("list_topics")
+            asked += 1
+            await asyncio.sleep(0)
+        wire.writer.write_eof()
+        await until(lambda: connection._finishing)
+        looks = 0
+        acknowledged = Connection.acknowledged
+
+        def look(connection: Connection) -> int:
+            nonlocal looks
+            looks += 1
+            return acknowledged(connection)
+
+        monkeypatch.setattr(Connection, "acknowledged", look)
+        await until(lambda: looks == 5)
+        expected = {"action": "list_topics", "topics": ["T" * 200]}
+        lines = (await wire.reader.read()).splitlines()
+        assert [json.loads(line) for line in lines] == [expected] * asked
+        await wire.close()
+
+
+async def test_who_ends_its_stream_and_then_goes_away_is_not_waited_for() -> None:
+    async with running(high_water_bytes=10_000) as bench:
+        await bench.topic("T" * 200)
+        wire = await narrow(bench.broker.port)
+        wire.send("create", user_email=DEPOT, user_type="publisher")
+        assert await wire.read() == SUCCESS
+        wire.send_bytes(b'{"action":"list_topics"}\n' * 100)
+        wire.writer.write_eof()
+        await until(lambda: any(one._finishing for one in bench.broker._connections))
+        reset(wire)
+        await until(lambda: not bench.broker._connections)
 
 
 def filling(number: int, topic: str = "T", length: int = 100) -> str:
