@@ -91,6 +91,9 @@ class Connection(asyncio.Protocol):
     # what the session asks
 
     def write(self, data: bytes) -> None:
+        """Send `data`, or throw it away where the connection is closing already."""
+        if self._transport.is_closing():
+            return
         self.written += len(data)
         self._transport.write(data)
 

@@ -27,6 +27,7 @@ from protocol.replies import SUCCESS_V1, Published, Reply, RequestId, published_
 from protocol.requests import AnyRequest, Connect, Create, PublishMany, PublishMsg, decode
 
 DECODED_AT_ONCE = 1_024  # lines
+TURN_BYTES = 16 * 1_024  # of replies, before other connections have their turn
 
 _logger = logging.getLogger("pubsub.session")
 
@@ -58,6 +59,7 @@ class Session:
         "_inbox",
         "_lines",
         "_next",
+        "_resting",
         "_task",
         "_tickets",
         "account",
@@ -74,10 +76,11 @@ class Session:
     def __init__(self, hub: Hub, peer: Peer) -> None:
         self._hub = hub
         self.peer = peer
-        self._lines: list[bytes | LineTooLong] = []  # what was asked and is not decoded yet
+        self._lines: list[Sequence[bytes | LineTooLong]] = []  # what is to be decoded, in pieces
         self._inbox: list[AnyRequest | RequestRefused] = []  # what is decoded
         self._next = 0  # the first request in the inbox that has not been begun
         self._task: asyncio.Task[None] | None = None  # the request that takes time
+        self._resting = False  # until the loop's next turn, so that others have theirs
         self._tickets: list[Ticket] = []  # for our publishes that are not answered, oldest first
         self.version = 1
         self.account: Account | None = None
@@ -93,7 +96,8 @@ class Session:
     def receive(self, lines: Sequence[bytes | LineTooLong]) -> None:
         """Take requests. They are begun at once where nothing before them has to be awaited."""
         if not self.closing:
-            self._lines += lines
+            starts = range(0, len(lines), DECODED_AT_ONCE)
+            self._lines += [lines[start : start + DECODED_AT_ONCE] for start in starts]
             self.work()
 
     def receive_eof(self) -> None:
@@ -155,19 +159,37 @@ class Session:
     # working through the inbox
 
     def work(self) -> None:
-        """Begin requests in order, until one has to be waited for."""
-        while self._task is None and (self._next < len(self._inbox) or self._decode_some()):
+        """Begin requests in order, until one has to be waited for or others have their turn."""
+        turn_ends = self.peer.written + TURN_BYTES
+        while not self._held and (self._next < len(self._inbox) or self._decode_some()):
             before = self._next
             if self._publishing:
                 self._next = self._publish_from(before)
             if self._next == before:
                 if self._tickets or self.peer.congested:
                     break  # what is before it is answered first, and the answers are read
+                if self.peer.written > turn_ends:
+                    self._rest()
+                    break
                 self._next += 1
                 self._begin(self._inbox[before])
         self._throttle()
         if self.eof and not self.busy and not self.lost:
             self._finish_when_caught_up()
+
+    @property
+    def _held(self) -> bool:
+        """Whether the next request has to wait, whatever it is."""
+        return self._task is not None or self._resting
+
+    def _rest(self) -> None:
+        """Go on in the loop's next turn."""
+        self._resting = True
+        asyncio.get_running_loop().call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        self._resting = False
+        self.work()
 
     @property
     def busy(self) -> bool:
@@ -186,8 +208,7 @@ class Session:
         """
         self._inbox, self._next = [], 0
         while self._lines and not self._inbox:  # blank lines become nothing
-            some, self._lines = self._lines[:DECODED_AT_ONCE], self._lines[DECODED_AT_ONCE:]
-            self._inbox = decode(some)
+            self._inbox = decode(self._lines.pop(0))
         return bool(self._inbox)
 
     def _drop_requests(self) -> None:

@@ -161,7 +161,9 @@ def decode(lines: Sequence[bytes | LineTooLong]) -> list[AnyRequest | RequestRef
         return [*map(_decode, lines)]  # type: ignore[arg-type]  # the usual case: all are good
     except (ValueError, RecursionError, TypeError):
         return [
-            _decode_one(line) for line in lines if isinstance(line, LineTooLong) or line.strip()
+            _decode_one(line)
+            for line in lines
+            if line and (isinstance(line, LineTooLong) or line.strip())
         ]
 
 

@@ -720,6 +720,32 @@ async def test_ping_says_that_all_before_it_is_answered(bench: Bench) -> None:
     assert [line["id"] for line in await shop.read_many(2)] == [1, 2]
 
 
+async def test_a_flood_of_requests_leaves_the_others_their_turns(bench: Bench) -> None:
+    await bench.topic("T" * 200)
+    await bench.close(await bench.publisher())
+    wire = await bench.publisher()
+    (connection,) = bench.broker._connections
+    count = 5_000
+    before = connection.written
+    connection.session.receive([b'{"action":"list_topics"}'] * count)
+    assert 0 < connection.written - before < 32 * 1_024
+    expected = {"action": "list_topics", "topics": ["T" * 200]}
+    assert await wire.read_many(count) == [expected] * count
+    assert await wire.ask("list_topics") == expected
+
+
+async def test_who_goes_away_is_not_written_to(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    wire = await bench.publisher()
+    (connection,) = bench.broker._connections
+    reset(wire)
+    await until(lambda: wire.writer.get_extra_info("socket").fileno() < 0)
+    connection.session.receive([b"?"] * 5_000)
+    await until(lambda: not bench.broker._connections)
+    assert "raised exception" not in caplog.text
+
+
 async def test_a_fault_of_the_broker_costs_the_connection_and_nobody_waits_for_a_reply(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
