@@ -281,42 +281,44 @@ class Session:
 
         Stops before what is not plainly good, which is then dealt with by itself.
         """
-        requests, hub = self._inbox, self._hub
-        end = len(requests)
+        topics, producer = self._hub.topics, self.producer
+        if self._hub.log.closed is not None:
+            return start
         # A message can be over the limit only if it has more characters than a sixth of it:
         # escaped, a character takes six bytes at most (a surrogate pair takes twelve, but
         # is sent as four).
-        plain = hub.settings.message_bytes // 6
-        last_id = self.producer.newest_id if self.producer else None
-        while start < end and hub.log.closed is None:
-            request = requests[start]
+        plain = self._hub.settings.message_bytes // 6
+        last_id = producer.newest_id if producer else None
+        topic, name = None, None
+        messages: list[str] = []
+        ids: list[RequestId] = []
+        for request in islice(self._inbox, start, None):
             if request.__class__ is not PublishMsg:
                 break
-            name = request.topic_name
-            topic = hub.topics.get(name)
-            if topic is None:
+            assert isinstance(request, PublishMsg)
+            if len(request.msg) > plain:
                 break
-            messages: list[str] = []
-            ids: list[RequestId] = []
-            for request in islice(requests, start, end):
-                if request.__class__ is not PublishMsg:
+            if request.topic_name != name:
+                following = topics.get(request.topic_name)
+                if following is None:
                     break
-                assert isinstance(request, PublishMsg)
-                if request.topic_name != name or len(request.msg) > plain:
+                start += self._append_run(topic, messages, ids)
+                topic, name, messages, ids = following, following.name, [], []
+            if last_id is not None:
+                if type(request.id) is not int or request.id <= last_id:
                     break
-                if last_id is not None:
-                    if type(request.id) is not int or request.id <= last_id:
-                        break
-                    last_id = request.id
-                messages.append(request.msg)
-                ids.append(request.id)
-            if not messages:
-                break
-            start += len(messages)
-            if self.producer is not None and last_id is not None:
-                self.producer.last_id = last_id
+                last_id = request.id
+            messages.append(request.msg)
+            ids.append(request.id)
+        return start + self._append_run(topic, messages, ids)
+
+    def _append_run(self, topic: Topic | None, messages: list[str], ids: list[RequestId]) -> int:
+        """Hand publishes to one topic to the log; return how many there are."""
+        if topic is not None and messages:
+            if self.producer is not None:
+                self.producer.accept(ids[-1])
             self.append(topic, messages, ids)
-        return start
+        return len(messages)
 
     def check_size(self, message: str) -> None:
         """Refuse a message that is over the limit."""
