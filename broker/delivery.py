@@ -20,6 +20,7 @@ from protocol.frames import Delivery as Action
 
 _logger = logging.getLogger("pubsub.delivery")
 
+TURN_BLOCKS = 100  # sent to one reader that is behind, before others have their turn
 MARKS_LIMIT = 1_000  # sent blocks that may wait to be looked up in the peer's acknowledgements
 
 
@@ -47,7 +48,16 @@ class Reader:
     confirmed once the peer's TCP has acknowledged the last of its bytes.
     """
 
-    __slots__ = ("behind", "cursors", "fetching", "marks", "outlet", "version", "when_caught_up")
+    __slots__ = (
+        "behind",
+        "cursors",
+        "fetching",
+        "marks",
+        "outlet",
+        "resting",
+        "version",
+        "when_caught_up",
+    )
 
     def __init__(self, outlet: Outlet, version: int) -> None:
         self.outlet = outlet
@@ -55,6 +65,7 @@ class Reader:
         self.cursors: dict[Topic, Cursor] = {}
         self.behind: dict[Cursor, None] = {}  # in the order of their turns
         self.fetching = False  # blocks are being read for the first of `behind`
+        self.resting = False  # others have their turn
         self.marks: deque[tuple[int, Cursor, int]] | None = None  # written, cursor, seq
         self.when_caught_up: Callable[[], None] | None = None
 
@@ -69,6 +80,8 @@ class Delivery:
 
     `fetch(reader, topic, seq)` is called when the block that holds `seq` is not in the cache;
     it must lead to one call of `arrived`. `moved(cursor)` is called when `confirmed` moves.
+    `rest(reader)` is called when others should have their turn; it must lead to one call of
+    `go_on`.
     """
 
     def __init__(
@@ -76,10 +89,12 @@ class Delivery:
         cache: BlockCache,
         fetch: Callable[[Reader, Topic, int], None],
         moved: Callable[[Cursor], None],
+        rest: Callable[[Reader], None],
     ) -> None:
         self._cache = cache
         self._fetch = fetch
         self._moved = moved
+        self._rest = rest
 
     def attach(self, cursor: Cursor) -> None:
         """Deliver to `cursor` from now on: first what is behind the head, then live."""
@@ -126,16 +141,26 @@ class Delivery:
 
         Its topics take turns, a block each.
         """
-        while reader.behind and not reader.fetching and not reader.outlet.congested:
+        sent = 0
+        while reader.behind and not reader.outlet.congested and not self._held(reader):
             cursor = next(iter(reader.behind))
             block = self._cache.find(cursor.topic.name, cursor.sent + 1)
             if block is None:
                 reader.fetching = True
                 self._fetch(reader, cursor.topic, cursor.sent + 1)
+            elif sent == TURN_BLOCKS:
+                reader.resting = True
+                self._rest(reader)
             else:
                 self._catch_up(cursor, block)
+                sent += 1
         if reader.when_caught_up is not None and reader.caught_up:
             reader.when_caught_up()
+
+    def go_on(self, reader: Reader) -> None:
+        """Go on after the others have had their turn."""
+        reader.resting = False
+        self.advance(reader)
 
     def arrived(self, reader: Reader, topic: Topic, seq: int, blocks: Sequence[Block]) -> None:
         """Go on with blocks that `fetch` was asked for: those from `seq` on, in order."""
@@ -167,6 +192,10 @@ class Delivery:
             # was put elsewhere.
             if reader.cursors.get(cursor.topic) is cursor:
                 self.acknowledge(cursor, seq)
+
+    @staticmethod
+    def _held(reader: Reader) -> bool:
+        return reader.fetching or reader.resting
 
     def _skip_gap(self, cursor: Cursor, blocks: Sequence[Block]) -> None:
         """Go on after messages that somebody took out of the store, rather than stop there."""

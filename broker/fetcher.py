@@ -77,3 +77,4 @@ class Fetcher:
         assert self.arrived is not None
         for reader in self._waiting.pop((topic, seq)):
             self.arrived(reader, topic, seq, blocks)
+            await asyncio.sleep(0)  # a thousand may come back at once, and others have their turn

@@ -6,7 +6,7 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING
 
 from broker.cache import BlockCache
-from broker.delivery import Delivery
+from broker.delivery import Delivery, Reader
 from broker.fetcher import Fetcher
 from broker.gathering import BlockLimits
 from broker.log import Log, LogLimits
@@ -36,7 +36,7 @@ class Hub:
         self.cache = BlockCache(settings.cache_bytes)
         self.saver = CursorSaver(store)
         self.fetcher = Fetcher(store, self.cache, settings.read_ahead_bytes)
-        self.delivery = Delivery(self.cache, self.fetcher.want, self.saver.moved)
+        self.delivery = Delivery(self.cache, self.fetcher.want, self.saver.moved, self._rest)
         self.fetcher.arrived = self.delivery.arrived
         # A block's line has to stay within the line limit, as a message's does.
         block_bytes = min(settings.block_bytes, settings.message_bytes)
@@ -52,6 +52,9 @@ class Hub:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+    def _rest(self, reader: Reader) -> None:
+        asyncio.get_running_loop().call_soon(self.delivery.go_on, reader)
 
     async def close(self, wait_s: float) -> None:
         """Return when nothing that was begun goes on any more."""

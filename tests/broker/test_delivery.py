@@ -9,7 +9,7 @@ from broker import delivery as delivery_module
 from broker.block import Block
 from broker.cache import BlockCache
 from broker.cursor import Cursor
-from broker.delivery import Delivery, Reader
+from broker.delivery import TURN_BLOCKS, Delivery, Reader
 from broker.topics import Topic
 from protocol.frames import encode_bodies
 from tests.doubles.outlet import FakeOutlet
@@ -26,7 +26,8 @@ class Bench:
         self.fetches: list[tuple[Reader, Topic, int]] = []
         self.moved: list[tuple[str, int]] = []
         self.blocks: dict[Topic, list[Block]] = {}
-        self.delivery = Delivery(self.cache, self._fetch, self._cursor_moved)
+        self.resting: list[Reader] = []
+        self.delivery = Delivery(self.cache, self._fetch, self._cursor_moved, self.resting.append)
 
     def _fetch(self, reader: Reader, topic: Topic, seq: int) -> None:
         self.fetches.append((reader, topic, seq))
@@ -261,6 +262,21 @@ def test_a_gap_in_the_middle_of_what_was_fetched_is_skipped_too(bench: Bench) ->
     while bench.fetches:
         bench.answer_fetch()
     assert [line[3] for line in outlet.lines_v2()] == ["a", "d"]
+
+
+def test_who_is_far_behind_leaves_the_others_their_turns(bench: Bench) -> None:
+    topic, (outlet, reader) = bench.topic(), bench.reader()
+    count = 2 * TURN_BLOCKS + 1
+    for _ in range(count):
+        bench.publish(topic, "a")
+    bench.attach(reader, topic, place=0)
+    for turn in (1, 2):
+        assert len(outlet.frames) == turn * TURN_BLOCKS
+        bench.delivery.advance(reader)  # its buffer has drained, but others come first
+        assert len(outlet.frames) == turn * TURN_BLOCKS
+        bench.delivery.go_on(bench.resting.pop())
+    assert [seq for _, _, seq, _ in outlet.lines_v2()] == [*range(1, count + 1)]
+    assert bench.resting == []
 
 
 # catching up

@@ -7,6 +7,7 @@ are unread, and what is confirmed.
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -27,7 +28,8 @@ from tests.doubles.outlet import FakeOutlet
 
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 TOPICS = SUBSCRIBERS = 2
-CACHE_BYTES = 1_300  # two blocks at most, so that most of them have to be fetched
+TURN_BLOCKS = 1  # so that many turns are needed
+CACHE_BYTES = 2_000  # three blocks at most, so that most of them have to be fetched
 
 topics = st.integers(0, TOPICS - 1)
 subscribers = st.integers(0, SUBSCRIBERS - 1)
@@ -93,18 +95,28 @@ class Session:
                     expected.confirmed = max(expected.confirmed, seq)
 
 
+@pytest.fixture(autouse=True)
+def short_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("broker.delivery.TURN_BLOCKS", TURN_BLOCKS)
+
+
 class Subscribers(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         self.cache = BlockCache(CACHE_BYTES)
         self.fetches: list[tuple[Reader, Topic, int]] = []
         self.moved: set[Cursor] = set()
-        self.delivery = Delivery(self.cache, self._fetch, self.moved.add)
+        self.resting: list[Reader] = []
+        self.delivery = Delivery(self.cache, self._fetch, self.moved.add, self.resting.append)
         self.topics = [Topic(number, f"T{number}", 0) for number in range(TOPICS)]
         self.by_name = {topic.name: topic for topic in self.topics}
         self.blocks: dict[Topic, list[Block]] = {topic: [] for topic in self.topics}
         self.saved: list[dict[Topic, int]] = [{} for _ in range(SUBSCRIBERS)]  # cursors
         self.sessions: list[Session | None] = [None] * SUBSCRIBERS
+        for number in range(SUBSCRIBERS):
+            self.sign_in(number, version=1 + number % 2, congested=False)
+            for topic in range(TOPICS):
+                self.subscribe(number, topic, "all")
 
     def _fetch(self, reader: Reader, topic: Topic, seq: int) -> None:
         assert self.cache.find(topic.name, seq) is None
@@ -220,6 +232,12 @@ class Subscribers(RuleBasedStateMachine):
             self.cache.add(block)
         self.delivery.arrived(reader, topic, seq, found)
 
+    @precondition(lambda self: self.resting)
+    @rule(which=st.integers(0, 99))
+    def turn(self, which: int) -> None:
+        """Let the loop come back to somebody who left the others their turn."""
+        self.delivery.go_on(self.resting.pop(which % len(self.resting)))
+
     # what always holds
 
     @invariant()
@@ -236,7 +254,7 @@ class Subscribers(RuleBasedStateMachine):
 
     @invariant()
     def nobody_is_forgotten(self) -> None:
-        waiting = [reader for reader, _, _ in self.fetches]
+        waiting = [reader for reader, _, _ in self.fetches] + self.resting
         for session in filter(None, self.sessions):
             if not session.outlet.congested and session.reader not in waiting:
                 assert not session.reader.behind
@@ -253,8 +271,11 @@ class Subscribers(RuleBasedStateMachine):
         for session in filter(None, getattr(self, "sessions", [])):
             session.outlet.drain()
             self.delivery.advance(session.reader)
-        while getattr(self, "fetches", []):
-            self.answer_fetch(0, 2)
+        while getattr(self, "fetches", []) or getattr(self, "resting", []):
+            if self.fetches:
+                self.answer_fetch(0, 2)
+            else:
+                self.turn(0)
         for session in filter(None, getattr(self, "sessions", [])):
             session.take(self.by_name)
             for topic, expected in session.expected.items():
