@@ -119,12 +119,17 @@ class Delivery:
             self.detach(cursor)
 
     def deliver(self, topic: Topic, block: Block) -> None:
-        """Send a block that was just committed to all that are live."""
+        """Send a block that was just committed to all that are live.
+
+        Should messages lie before it that did not come this way, because another broker has
+        served the store meanwhile, they are read first.
+        """
         frames: dict[int, bytes] = {}
         stalled = []
+        before = block.first_seq - 1
         for cursor in topic.live:
             reader = cursor.reader
-            if reader.outlet.congested:
+            if reader.outlet.congested or cursor.sent != before:
                 stalled.append(cursor)
                 continue
             frame = frames.get(reader.version)
@@ -135,6 +140,7 @@ class Delivery:
         for cursor in stalled:
             del topic.live[cursor]
             cursor.reader.behind[cursor] = None
+            self.advance(cursor.reader)
 
     def advance(self, reader: Reader) -> None:
         """Send what `reader` is behind, as far as the cache and its connection allow.

@@ -253,6 +253,22 @@ def test_messages_that_somebody_took_out_of_the_store_are_skipped(bench: Bench, 
     assert [line[3] for line in outlet.lines_v2()] == [*left, "f"]
 
 
+def test_what_somebody_else_appended_is_fetched_before_what_follows_it(bench: Bench) -> None:
+    topic, (outlet, reader), (_, other) = bench.topic(), bench.reader(), bench.reader()
+    bench.attach(reader, topic)
+    bench.publish(topic, "a")
+    theirs = Block(topic.name, 2, 2, ("p@b.c",), NOON, encode_bodies(["b", "c"]))
+    bench.blocks[topic].append(theirs)
+    topic.head = theirs.last_seq
+    bench.attach(other, topic)
+    bench.publish(topic, "d")
+    bench.answer_fetch()
+    assert [line[2:] for line in outlet.lines_v2()] == [(1, "a"), (2, "b"), (3, "c"), (4, "d")]
+    bench.publish(topic, "e")
+    assert outlet.lines_v2()[-1][2:] == (5, "e")
+    assert bench.fetches == []
+
+
 def test_a_gap_in_the_middle_of_what_was_fetched_is_skipped_too(bench: Bench) -> None:
     topic, (outlet, reader) = bench.topic(), bench.reader()
     for message in "abcd":
