@@ -13,12 +13,18 @@ class Relay:
     def __init__(self, open_server: Open) -> None:
         self._open_server = open_server
         self._losing_answer = False
+        self._flowing = asyncio.Event()
+        self._flowing.set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._left_open: list[asyncio.StreamWriter] = []
 
     def lose_answer(self) -> None:
         """Break the connection on which the next answer comes, in its place."""
         self._losing_answer = True
+
+    def freeze(self) -> None:
+        """Pass nothing on any more; all connections stay open."""
+        self._flowing.clear()
 
     async def cut(self) -> None:
         """Break all connections. The server's ends stay open, as behind a pulled cable."""
@@ -69,4 +75,5 @@ class Relay:
             if answers and self._losing_answer:
                 self._losing_answer = False
                 return
+            await self._flowing.wait()
             writer.write(data)

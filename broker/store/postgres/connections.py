@@ -1,14 +1,15 @@
 """A few connections to the server, for the catalogue and for reading."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Mapping
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import asyncpg
 
 POOL_SIZE = 4  # beside the one that appends
 CONNECT_TIMEOUT_S = 10.0
+CLOSE_TIMEOUT_S = 5.0
 QUERY_TIMEOUT_S = 30.0
 RETRY_S = 0.1
 
@@ -69,11 +70,18 @@ class Connections:
             await self.release(connection)
 
     async def close(self) -> None:
-        await self._pool.close()
+        await ended(self._pool.close())
 
     def terminate(self) -> None:
         """Drop all connections without a word to the server."""
         self._pool.terminate()
+
+
+async def ended(closing: Awaitable[None]) -> None:
+    """Wait for the end of a connection or a pool, which is dropped if it takes too long."""
+    with suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        async with asyncio.timeout(CLOSE_TIMEOUT_S):
+            await closing
 
 
 async def _leave_as_it_is(connection: asyncpg.Connection) -> None:

@@ -13,7 +13,7 @@ import asyncpg
 
 from broker.store.errors import StoreLost
 from broker.store.interface import Batch, Commit, StoredBlock
-from broker.store.postgres.connections import Connections
+from broker.store.postgres.connections import CONNECT_TIMEOUT_S, Connections, ended
 from broker.store.postgres.faults import translated
 
 WRITER_LOCK = 0x70756273  # "pubs": one broker appends to a database at a time
@@ -88,8 +88,15 @@ class BlockWriter:
     async def open(self) -> bool:
         """Connect and take the lock; return False where another broker holds it."""
         connection = await self._connect()
-        if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", WRITER_LOCK):
-            await connection.close()
+        try:
+            locked = await connection.fetchval(
+                "SELECT pg_try_advisory_lock($1)", WRITER_LOCK, timeout=CONNECT_TIMEOUT_S
+            )
+        except BaseException:
+            connection.terminate()
+            raise
+        if not locked:
+            await ended(connection.close())
             return False
         self._connection, self._backend = connection, connection.get_server_pid()
         return True
@@ -97,7 +104,7 @@ class BlockWriter:
     async def close(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            await connection.close(timeout=5)
+            await ended(connection.close())
 
     def drop(self) -> None:
         """Let go of the connection without a word to the server."""
@@ -128,7 +135,11 @@ class BlockWriter:
             connection = await self._connected()
             with translated():
                 rows = await connection.fetch(
-                    _FIND, list(batch.heads), list(batch.heads.values()), batch.id
+                    _FIND,
+                    list(batch.heads),
+                    list(batch.heads.values()),
+                    batch.id,
+                    timeout=APPEND_TIMEOUT_S,
                 )
         except StoreLost:
             self.drop()
@@ -160,9 +171,10 @@ class BlockWriter:
                 " WHERE locktype = 'advisory' AND objid = $1 AND pid = $2 AND granted",
                 WRITER_LOCK,
                 pid or 0,
+                timeout=CONNECT_TIMEOUT_S,
             )
         finally:
-            await connection.close(timeout=5)
+            await ended(connection.close())
 
 
 class BlockReader:

@@ -19,7 +19,7 @@ from broker.store.interface import (
     TopicSummary,
 )
 from broker.store.postgres.catalogue import Catalogue
-from broker.store.postgres.connections import CONNECT_TIMEOUT_S, Connections
+from broker.store.postgres.connections import CONNECT_TIMEOUT_S, Connections, ended
 from broker.store.postgres.faults import translated
 from broker.store.postgres.log import BlockReader, BlockWriter
 from broker.store.postgres.schema import migrate
@@ -68,10 +68,10 @@ class PostgresStore:
             raise
 
     async def close(self) -> None:
-        if self._connections is not None:
+        connections, self._connections = self._connections, None
+        if connections is not None:
             await self._writer.close()
-            await self._connections.close()
-            self._connections = None
+            await connections.close()
 
     # the catalogue
 
@@ -134,7 +134,7 @@ class PostgresStore:
             await self._take_lock()
             await migrate(connection)
         finally:
-            await connection.close(timeout=CONNECT_TIMEOUT_S)
+            await ended(connection.close())
         self._connections = await Connections.open(self._target, self._wait_s)
         self._catalogue = Catalogue(self._connections)
         await self._catalogue.open()

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from itertools import count
 from typing import TypeVar
+from unittest.mock import AsyncMock, create_autospec
 from urllib.parse import parse_qs, quote, urlsplit
 
 import asyncpg
@@ -16,7 +17,7 @@ import pytest
 from broker.store.errors import StoreLost, StoreRefused, StoreUnusable
 from broker.store.interface import Account, Batch, Commit, NewBlock, TopicRecord
 from broker.store.postgres import PostgresStore, schema
-from broker.store.postgres.log import WRITER_LOCK
+from broker.store.postgres.log import WRITER_LOCK, BlockWriter
 from protocol.frames import encode_bodies
 from protocol.names import Role
 from tests.doubles.relay import Relay
@@ -128,6 +129,43 @@ async def test_a_batch_that_a_lost_backend_still_holds_is_not_stored_behind_our_
             assert [*(await in_the_end(lambda: store.append(wanted))).first_seqs] == [1]
         assert await bodies(store, orders) == encode_bodies("ab" if given_again else "")
         await store.close()
+
+
+async def test_a_server_that_is_frozen_is_not_waited_for_without_end(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("broker.store.postgres.log.APPEND_TIMEOUT_S", 0.05)
+    monkeypatch.setattr("broker.store.postgres.connections.CLOSE_TIMEOUT_S", 0.05)
+    relay = Relay(lambda: asyncio.open_unix_connection(socket_of(database)))
+    async with relay.listening() as port:
+        store = PostgresStore(through(port, database))
+        await store.open()
+        shop, orders = await shop_and_orders(store)
+        relay.freeze()
+        with pytest.raises(StoreLost):
+            await store.find_commit(batch(orders, shop, "a"))
+        await store.close()
+
+
+async def test_a_frozen_server_does_not_keep_the_store_from_closing(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("broker.store.postgres.connections.CLOSE_TIMEOUT_S", 0.05)
+    relay = Relay(lambda: asyncio.open_unix_connection(socket_of(database)))
+    async with relay.listening() as port:
+        store = PostgresStore(through(port, database))
+        await store.open()
+        relay.freeze()
+        await store.close()
+        await store.close()
+
+
+async def test_a_connection_on_which_the_lock_cannot_be_asked_for_is_not_left_open() -> None:
+    connection = create_autospec(asyncpg.Connection, instance=True)
+    connection.fetchval.side_effect = asyncpg.ConnectionDoesNotExistError("it broke")
+    with pytest.raises(asyncpg.ConnectionDoesNotExistError):
+        await BlockWriter(AsyncMock(return_value=connection)).open()
+    connection.terminate.assert_called_once_with()
 
 
 async def stuck_append(
