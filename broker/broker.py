@@ -2,13 +2,15 @@
 
 import asyncio
 import logging
-from contextlib import suppress
+import socket
+from contextlib import AsyncExitStack, suppress
 from types import TracebackType
 from typing import Self
 
 from broker.connection import Connection
 from broker.disk import DiskWatch
 from broker.hub import Hub
+from broker.listening import bind, cannot_listen, close
 from broker.settings import Settings
 from broker.store.errors import StoreError
 from broker.store.interface import Store
@@ -16,10 +18,6 @@ from broker.store.postgres import EmbeddedStore, PostgresStore
 from protocol.reasons import Reason
 
 _logger = logging.getLogger("pubsub.broker")
-
-
-class CannotListen(Exception):
-    """The address cannot be listened on. The text says why and what to do."""
 
 
 class Broker:
@@ -41,7 +39,7 @@ class Broker:
         self._connections: set[Connection] = set()
         self._one_gone = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
         self._stopping: asyncio.Task[None] | None = None
         self._failed: asyncio.Future[None] | None = None
 
@@ -64,14 +62,15 @@ class Broker:
             StoreUnusable: a person has to do something about the store first.
             CannotListen: the address is taken or not ours.
         """
-        await self._store.open()
-        try:
+        async with AsyncExitStack() as undo:
+            sockets = await bind(self.settings.host, self.settings.port)
+            undo.callback(close, sockets)
+            await self._store.open()
+            undo.push_async_callback(self._store.close)
             self._hub = Hub(self.settings, self._store)
             self._hub.topics.load(await self._store.topics())
-            await self._listen()
-        except BaseException:
-            await self._store.close()
-            raise
+            await self._listen(sockets)
+            undo.pop_all()
         loop = asyncio.get_running_loop()
         self._failed = loop.create_future()
         self._tasks = [
@@ -95,19 +94,21 @@ class Broker:
             self._stopping = asyncio.get_running_loop().create_task(self._stop())
         await asyncio.shield(self._stopping)
 
-    async def _listen(self) -> None:
+    async def _listen(self, sockets: list[socket.socket]) -> None:
         loop = asyncio.get_running_loop()
+        backlog = self.settings.backlog
         try:
-            self._server = await loop.create_server(
-                self._accept, self.settings.host, self.settings.port, backlog=self.settings.backlog
-            )
+            for one in sockets:
+                server = await loop.create_server(self._accept, sock=one, backlog=backlog)
+                self._servers.append(server)
         except OSError as error:
-            raise CannotListen(
-                f"Cannot listen on {self.settings.host}:{self.settings.port}:"
-                f" {error.strerror or error}. Stop what is using it, or choose another with"
-                " --port (0 takes any free one)."
-            ) from error
-        self.host, self.port = self._server.sockets[0].getsockname()[:2]
+            self._stop_listening()
+            raise cannot_listen(self.settings.host, self.settings.port, error) from error
+        self.host, self.port = sockets[0].getsockname()[:2]
+
+    def _stop_listening(self) -> None:
+        for server in self._servers:
+            server.close()
 
     def _accept(self) -> Connection:
         return Connection(self._hub, self._made, self._gone)
@@ -120,8 +121,8 @@ class Broker:
             self._failed.set_exception(error)
 
     async def _stop(self) -> None:
-        if self._server is not None:
-            self._server.close()
+        if self._servers:
+            self._stop_listening()
             await self._answer_accepted()
             await self._say_goodbye()
             await self._save_cursors()

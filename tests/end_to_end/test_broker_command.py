@@ -65,6 +65,15 @@ async def test_a_port_in_use_is_one_sentence_and_exit_1(data_dir: Path) -> None:
         port = taken.getsockname()[1]
         ended = await run("broker", "--port", str(port), "--data-dir", data_dir)
     assert_one_sentence(ended.code, ended.out, ended.err, f"127.0.0.1:{port}", "--port")
+    assert not data_dir.exists()
+
+
+@pytest.mark.parametrize("host", ["nowhere.invalid", "192.0.2.1", "x" * 300])
+async def test_an_address_that_is_not_ours_is_one_sentence(data_dir: Path, host: str) -> None:
+    place = ["--insecure", "--host", host, "--port", "0"]
+    ended = await run("broker", *place, "--data-dir", data_dir)
+    assert_one_sentence(ended.code, ended.out, ended.err, host, "--host")
+    assert not data_dir.exists()
 
 
 async def test_a_data_directory_in_use_names_its_holder(data_dir: Path) -> None:
