@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import re
 import shutil
 import signal
 
@@ -35,14 +36,13 @@ def check_release(folder: Folder, binaries: Binaries) -> None:
     """
     if not folder.cluster.exists():
         return
-    try:
-        made_by = (folder.cluster / "PG_VERSION").read_text("ascii").strip()
-    except (FileNotFoundError, NotADirectoryError):
+    made_by = _release(folder)
+    if made_by is None:
         raise StoreUnusable(
-            f"{folder.cluster} is not a PostgreSQL database, or parts of it are lost: it has no "
-            "file PG_VERSION. Restore the data directory from a backup, or choose another with "
-            "--data-dir"
-        ) from None
+            f"{folder.cluster} is not a PostgreSQL database, or parts of it are lost: no file "
+            "PG_VERSION in it names a release. Restore the data directory from a backup, or "
+            "choose another with --data-dir"
+        )
     if made_by != str(binaries.major):
         raise StoreUnusable(
             f"the database in {folder.path} was made by PostgreSQL {made_by}, and PostgreSQL "
@@ -51,6 +51,15 @@ def check_release(folder: Folder, binaries: Binaries) -> None:
             "it, save it with pg_dump, and restore that into a new --data-dir; or keep that "
             "PostgreSQL and give its URL with --store"
         )
+
+
+def _release(folder: Folder) -> str | None:
+    """Return the major release that made the cluster, or None where it does not say."""
+    try:
+        content = (folder.cluster / "PG_VERSION").read_bytes().strip()
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        return None
+    return content.decode() if re.fullmatch(rb"[0-9]+(\.[0-9]+)?", content) else None
 
 
 async def make_cluster(

@@ -76,10 +76,13 @@ async def test_another_major_release_changes_not_a_byte_and_tells_how_to_upgrade
     assert str(await query(await older.start(), "show server_version")).startswith("16.")
 
 
+@pytest.mark.parametrize("content", [None, b"", b"\xff\0\n", b"16 \x1b[2J\n"])
 async def test_a_cluster_without_its_release_is_left_as_it_is(
-    place: Path, make: Make, snapshot: Snapshot
+    place: Path, make: Make, snapshot: Snapshot, content: bytes | None
 ) -> None:
     (place / "postgres").mkdir()
+    if content is not None:
+        (place / "postgres" / "PG_VERSION").write_bytes(content)
     before = snapshot(place)
     with pytest.raises(StoreUnusable, match=r"no file PG_VERSION.*backup"):
         await make(place).start()
