@@ -39,7 +39,7 @@ class Connections:
         """Connect to what `target`, the keywords of `asyncpg.connect`, names."""
         pool = await asyncpg.create_pool(
             **target,
-            min_size=1,
+            min_size=0,  # a floor would be kept up in the background, with tracebacks in the log
             max_size=POOL_SIZE,
             command_timeout=QUERY_TIMEOUT_S,
             timeout=CONNECT_TIMEOUT_S,
