@@ -27,10 +27,11 @@ def translated() -> Iterator[None]:
     try:
         yield
     except _LOST as error:
-        raise StoreLost(_told(error)) from error
+        raise StoreLost(told(error)) from error
     except asyncpg.PostgresError as error:
-        raise StoreRefused(_told(error)) from error
+        raise StoreRefused(told(error)) from error
 
 
-def _told(error: BaseException) -> str:
-    return str(error) or type(error).__name__
+def told(error: BaseException) -> str:
+    """Return what the error says, on one line and without the full stop."""
+    return " ".join(str(error).split()).rstrip(".") or type(error).__name__

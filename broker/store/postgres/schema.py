@@ -98,7 +98,11 @@ async def _version(connection: asyncpg.Connection) -> int:
     if await connection.fetchval("SELECT to_regclass('pubsub_schema')") is None:
         return 0
     version = await connection.fetchval("SELECT version FROM pubsub_schema")
-    assert isinstance(version, int)
+    if not isinstance(version, int):
+        raise StoreUnusable(
+            "Parts of the database are lost: its table pubsub_schema says no version. Restore it"
+            " from a backup, or use another database."
+        )
     return version
 
 

@@ -20,7 +20,7 @@ from broker.store.interface import (
 )
 from broker.store.postgres.catalogue import Catalogue
 from broker.store.postgres.connections import CONNECT_TIMEOUT_S, Connections, ended
-from broker.store.postgres.faults import translated
+from broker.store.postgres.faults import told, translated
 from broker.store.postgres.log import BlockReader, BlockWriter
 from broker.store.postgres.schema import migrate
 from protocol.names import Role
@@ -29,6 +29,22 @@ OLDEST_SERVER = 15
 
 # Without these an acknowledged publish may be gone after a power cut.
 _DURABLE = ("fsync", "full_page_writes", "synchronous_commit")
+
+# What a broker does with each table. A table that is missing makes the question fail.
+_LACKING = """
+SELECT string_agg(verb || ' on ' || place, ', ')
+FROM (VALUES
+    ('accounts', 'SELECT'), ('accounts', 'INSERT'),
+    ('topics', 'SELECT'), ('topics', 'INSERT'), ('topics', 'UPDATE'),
+    ('blocks', 'SELECT'), ('blocks', 'INSERT'),
+    ('subscriptions', 'SELECT'), ('subscriptions', 'INSERT'),
+    ('subscriptions', 'UPDATE'), ('subscriptions', 'DELETE'),
+    ('producers', 'SELECT'), ('producers', 'INSERT'), ('producers', 'UPDATE')
+) AS wanted (place, verb)
+WHERE NOT has_table_privilege(place, verb)
+"""
+
+_GRANT = "Give the user the rights, or the database: ALTER DATABASE ... OWNER TO ..."
 
 _SAVE_CURSORS = """
 UPDATE subscriptions SET cursor = moved.seq
@@ -60,8 +76,7 @@ class PostgresStore:
         except (StoreLost, StoreRefused, asyncpg.PostgresError, ValueError) as error:
             await self._abandon()
             raise StoreUnusable(
-                f"PostgreSQL at {self._told} cannot be used: {error}. Check that it runs and"
-                " that the user, the password and the database in --store are right."
+                f"PostgreSQL at {self._told} cannot be used: {told(error)}. {_remedy(error)}."
             ) from error
         except BaseException:
             await self._abandon()
@@ -133,6 +148,7 @@ class PostgresStore:
             # Before migrating: the schema of a database that is being served stays as it is.
             await self._take_lock()
             await migrate(connection)
+            await self._check_rights(connection)
         finally:
             await ended(connection.close())
         self._connections = await Connections.open(self._target, self._wait_s)
@@ -150,11 +166,30 @@ class PostgresStore:
                 f"The server at {self._told} is PostgreSQL {major}; it takes {OLDEST_SERVER} or"
                 " later. Upgrade it, or leave --store out to use the one that comes along."
             )
+        encoding = connection.get_settings().server_encoding
+        if encoding != "UTF8":
+            raise StoreUnusable(
+                f"The database at {self._told} is encoded in {encoding}, and messages hold all"
+                " of Unicode. Use another, made with `createdb -E UTF8 -T template0 pubsub`."
+            )
+        if await connection.fetchval("SHOW transaction_read_only") == "on":
+            raise StoreUnusable(
+                f"The database at {self._told} is read only, as on a standby. Name in --store"
+                " the server that takes writes."
+            )
         off = [name for name in _DURABLE if await connection.fetchval(f"SHOW {name}") == "off"]
         if off and not self._allow_unsafe:
             raise StoreUnusable(
                 f"The server at {self._told} has {' and '.join(off)} off, so an acknowledged"
                 " message could be lost in a power cut. Turn it on, or say --allow-unsafe-store."
+            )
+
+    async def _check_rights(self, connection: asyncpg.Connection) -> None:
+        lacking = await connection.fetchval(_LACKING)
+        if lacking:
+            raise StoreUnusable(
+                f"The user in --store lacks rights in the database at {self._told}: {lacking}."
+                f" {_GRANT}."
             )
 
     async def _take_lock(self) -> None:
@@ -201,6 +236,14 @@ class EmbeddedStore(PostgresStore):
             await super().close()
         finally:
             await self._server.stop()
+
+
+def _remedy(error: Exception) -> str:
+    if isinstance(error.__cause__, asyncpg.InsufficientPrivilegeError):
+        return _GRANT
+    return (
+        "Check that it runs and that the user, the password and the database in --store are right"
+    )
 
 
 def _without_password(url: str) -> str:

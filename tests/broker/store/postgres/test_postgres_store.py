@@ -243,6 +243,7 @@ async def refusal(url: str, *, allow_unsafe: bool = False) -> str:
         await PostgresStore(url, allow_unsafe=allow_unsafe).open()
     text = str(refused.value)
     assert text.endswith(".")
+    assert "\n" not in text
     return text
 
 
@@ -313,6 +314,55 @@ async def test_a_newer_schema_is_left_alone(database: str) -> None:
     assert await relations(database) == before
 
 
+async def test_a_damaged_schema_is_told(database: str) -> None:
+    await execute(database, "DROP TABLE blocks CASCADE")
+    assert 'relation "blocks" does not exist' in await refusal(database)
+    await execute(database, "DELETE FROM pubsub_schema")
+    assert "says no version. Restore it" in await refusal(database)
+
+
+async def test_a_database_that_is_read_only_is_told(database: str) -> None:
+    text = await refusal(f"{database}&default_transaction_read_only=on")
+    assert "read only" in text
+    assert "--store" in text
+
+
+async def test_a_database_that_cannot_hold_all_letters_is_told(
+    database: str,
+) -> None:
+    await execute(database, "CREATE DATABASE latin TEMPLATE template0 ENCODING latin1 LOCALE 'C'")
+    text = await refusal(with_path(database, "latin"))
+    assert "encoded in LATIN1" in text
+    assert "createdb -E UTF8" in text
+    await execute(database, "DROP DATABASE latin")
+
+
+@pytest.fixture
+async def guest(empty_database: str) -> AsyncIterator[str]:
+    """The URL of an empty database for a user without rights in it."""
+    await execute(empty_database, "CREATE ROLE guest LOGIN")
+    yield with_user(empty_database, "guest")
+    await execute(empty_database, "DROP OWNED BY guest; DROP ROLE guest")
+
+
+async def test_rights_that_the_user_lacks_are_named(empty_database: str, guest: str) -> None:
+    text = await refusal(guest)
+    assert "permission denied for schema public" in text
+    assert "OWNER TO" in text
+
+    store = PostgresStore(empty_database)
+    await store.open()
+    await store.close()
+    text = await refusal(guest)
+    assert "permission denied for table pubsub_schema" in text
+
+    await execute(empty_database, "GRANT SELECT ON ALL TABLES IN SCHEMA public TO guest")
+    text = await refusal(guest)
+    assert "INSERT on blocks" in text
+    assert "SELECT" not in text
+    assert "OWNER TO" in text
+
+
 async def test_a_database_that_a_broker_serves_is_not_migrated_underneath_it(
     store: PostgresStore, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -349,6 +399,7 @@ async def test_a_missing_database_and_an_unknown_user_are_told(database: str) ->
         "postgresql://u:secret@127.0.0.1:1/pubsub",
         "postgresql://u:secret@/pubsub?host=/nowhere",
         "postgresql://u:secret@127.0.0.1:1/pubsub?sslmode=nonsense",
+        "postgresql://u:secret@127.0.0.1:1/pubsub?sslmode=verify-full&sslrootcert=/nowhere",
         "postgresql://u:secret@127.0.0.1:port/pubsub",
         "postgresql://u:secret@[::1/pubsub",
         "postgresql://u:1/secret@127.0.0.1:1/pubsub",
