@@ -1,8 +1,6 @@
 """Strangers' text made harmless for a terminal."""
 
 import re
-import unicodedata
-from functools import lru_cache
 
 # Control characters (C0, C1, DEL) could drive the terminal; the invisible format characters
 # that turn a line's direction around could make it read as something else; what has no width
@@ -15,6 +13,13 @@ _DANGEROUS = re.compile(
 # After an emoji these change its look, and terminals differ in how wide the result is.
 _EMOJI_VARIANTS = re.compile(
     "(?<=[\u2190-\u2bff\u3030\U0001f000-\U0001faff])[\u200d\ufe0e\ufe0f\U0001f3fb-\U0001f3ff]+"
+)
+# Categories Cc, Cf, Cs, Zl and Zp, variation selectors, and letters that look like nothing.
+_HIDDEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2"
+    "\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164"
+    "\ud800-\udfff\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U000110bd\U000110cd"
+    "\U00013430-\U0001345f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
 _MARK = "[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]"
 _TOO_MANY_MARKS = re.compile(f"({_MARK}{{2}}){_MARK}+")
@@ -34,28 +39,13 @@ def in_cells(text: str) -> str:
     too. Emoji lose their variants, and a letter keeps two combining marks at most.
     """
     if text.isascii():
-        return text if text.isprintable() else text.translate(_SYMBOLS)
-    text = _EMOJI_VARIANTS.sub("", text).translate(_SYMBOLS)
-    return _TOO_MANY_MARKS.sub(r"\1", text)
+        return text if text.isprintable() else _HIDDEN.sub(_symbol, text)
+    shown = _HIDDEN.sub(_symbol, _EMOJI_VARIANTS.sub("", text))
+    return _TOO_MANY_MARKS.sub(r"\1", shown)
 
 
-class _Symbols(dict[int, str]):
-    """What `str.translate` asks about each character; keeps nothing that strangers send."""
-
-    def __missing__(self, codepoint: int) -> str:
-        return _symbol(codepoint)
-
-
-@lru_cache(maxsize=4096)
-def _symbol(codepoint: int) -> str:
+def _symbol(hidden: re.Match[str]) -> str:
+    codepoint = ord(hidden[0])
     if codepoint < 0x20:
         return chr(0x2400 + codepoint)
-    if codepoint == 0x7F:
-        return "\N{SYMBOL FOR DELETE}"
-    hidden = unicodedata.category(chr(codepoint)) in {"Cc", "Cf", "Cs", "Zl", "Zp"}
-    variant = 0xFE00 <= codepoint <= 0xFE0F or 0xE0100 <= codepoint <= 0xE01EF
-    filler = codepoint in {0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x3164, 0xFFA0}
-    return UNSHOWABLE if hidden or variant or filler else chr(codepoint)
-
-
-_SYMBOLS = _Symbols()
+    return "\N{SYMBOL FOR DELETE}" if codepoint == 0x7F else UNSHOWABLE

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 WIDE = 60  # cells from which on a feed has room for the seq, and for its heading
+ROOM_FOR_TOPIC = 44
+ROOM_FOR_PUBLISHER = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +29,8 @@ def columns_for(width: int, *, wide: bool, show_topic: bool, seq_digits: int) ->
     """Return the columns of a feed of `width` cells; the text gets what is left, at least 1."""
     mark = 3 if wide else 2
     seq = max(6, seq_digits) if wide else 0
-    topic = _share(width, 8, 18) if show_topic else 0
-    publisher = _share(width, 8, 20)
+    topic = _share(width, 8, 18) if show_topic and width >= ROOM_FOR_TOPIC else 0
+    publisher = _share(width, 8, 20) if width >= ROOM_FOR_PUBLISHER else 0
     columns = Columns(mark, 8, seq, topic, publisher, 0)
     return Columns(mark, 8, seq, topic, publisher, max(1, width - columns.fixed))
 

@@ -10,14 +10,13 @@ time, so a flood or a backlog never keeps the screen from answering.
 """
 
 import time
-from collections import deque
 from collections.abc import Callable, Iterable
 from datetime import tzinfo
 from typing import ClassVar
 
 from textual import events
 from textual.actions import SkipAction
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.cache import LRUCache
 from textual.geometry import Size
 from textual.message import Message
@@ -28,16 +27,18 @@ from textual.strip import Strip
 from app.feed.columns import WIDE, columns_for
 from app.feed.filter import Filter, FilterError, parse
 from app.feed.gaze import Gaze
+from app.feed.intake import Intake
+from app.feed.keys import BINDINGS
 from app.feed.page import Page
 from app.feed.paint import ASCII, HUES, UNICODE, Painter
+from app.feed.pattern import LONGEST_TEXT
 from app.feed.reading import Reading
 from app.feed.ring import DEFAULT_CAPACITY, Ring
 from app.feed.rows import MessageRow, Row
 from app.feed.seek import seek
+from app.feed.state import FeedState
 
 FRAMES_PER_S = 20
-SLICE_ROWS = 2000
-BUDGET_S = 0.020  # of each frame, for rows that wait
 WIDE_SCREEN = 96
 SIDEWAYS_STEP = 8
 
@@ -72,28 +73,16 @@ class FeedView(ScrollView, can_focus=True):
             self.new_count = new_count
 
     class Changed(Message):
-        """What the feed tells about itself (`place`, `matches`, `dropped`) may be different."""
+        """What the feed tells about itself is different now."""
+
+        def __init__(self, state: "FeedState") -> None:
+            super().__init__()
+            self.state = state
 
     class FilterWanted(Message):
         """Somebody wants to type a filter."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "toggle_hold", "Pause", id="feed.hold"),
-        Binding("slash", "want_filter", "Filter", id="feed.filter"),
-        Binding("enter", "open", "Detail", id="feed.open"),
-        Binding("up,k", "move(-1)", "Up", show=False, id="feed.up"),
-        Binding("down,j", "move(1)", "Down", show=False, id="feed.down"),
-        Binding("pageup", "move_page(-1)", "Page up", show=False, id="feed.page_up"),
-        Binding("pagedown", "move_page(1)", "Page down", show=False, id="feed.page_down"),
-        Binding("g,home", "oldest", "Oldest", show=False, id="feed.oldest"),
-        Binding("G,end", "newest", "Newest", show=False, id="feed.newest"),
-        Binding("left", "slide(-1)", "Left", show=False, id="feed.left"),
-        Binding("right", "slide(1)", "Right", show=False, id="feed.right"),
-        Binding("n", "match(1)", "Next match", show=False, id="feed.next_match"),
-        Binding("N", "match(-1)", "Previous match", show=False, id="feed.previous_match"),
-        Binding("escape", "back", "Back", show=False, id="feed.back"),
-    ]
-
+    BINDINGS: ClassVar[list[BindingType]] = BINDINGS
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         *(f"feed--topic-{hue}" for hue in range(HUES)),
         *("feed--heading", "feed--time", "feed--seq", "feed--publisher", "feed--text"),
@@ -112,7 +101,8 @@ class FeedView(ScrollView, can_focus=True):
     """How many cells of the texts are out of view on the left."""
     placeholder: reactive[str] = reactive("Nothing yet.", init=False)
     """What stands in an empty feed."""
-    filter_error: var[str] = var("", init=False)
+    state: var[FeedState] = var(FeedState(), init=False)
+    """Newest of what `Changed` tells; for `watch`."""
 
     def __init__(
         self,
@@ -135,13 +125,12 @@ class FeedView(ScrollView, can_focus=True):
         self._page = Page(self._ring)
         self._reading = Reading(self._ring)
         self._gaze = Gaze()
-        self._waiting_rows: deque[Row] = deque()
+        self._intake = Intake(self._ring, self._page.lines, self._reading, clock)
         self._find: Filter | None = None  # what n and N go to: the newest filter there was
-        self._seq_digits = 1
         self._placing = False  # it is we who scroll, not the reader
         self._strips: LRUCache[tuple[int, int, bool, str], Strip] = LRUCache(1024)
         self._cached_painter: Painter | None = None
-        self._told: tuple[object, object] = ((False, 0), None)
+        self._filter_error = ""
 
     # What the screen asks and says
 
@@ -150,12 +139,12 @@ class FeedView(ScrollView, can_focus=True):
 
         Any number may wait; `pending` tells how many, for who would rather read on later.
         """
-        self._waiting_rows.extend(rows)
+        self._intake.add(rows)
 
     @property
     def pending(self) -> int:
         """How many rows wait to be taken in, or for the filter to look at them."""
-        return len(self._waiting_rows) + self._page.lines.behind
+        return self._intake.pending
 
     @property
     def held(self) -> bool:
@@ -183,6 +172,17 @@ class FeedView(ScrollView, can_focus=True):
         """How many messages the filter lets through, and of how many."""
         lines = self._page.lines
         return lines.count_messages(0, self._ring.end), lines.count_unfiltered()
+
+    @property
+    def searched(self) -> int:
+        """How many characters of each text the filter's regex searches, at most."""
+        found = self._page.lines.filter
+        return found.searched if found else LONGEST_TEXT
+
+    @property
+    def filter_error(self) -> str:
+        """What is wrong with `filter_text`, in a sentence; empty if nothing is."""
+        return self._filter_error
 
     @property
     def dropped(self) -> int:
@@ -223,32 +223,9 @@ class FeedView(ScrollView, can_focus=True):
 
     def drain(self) -> int:
         """Take in what waits, for a frame's share of time; return how many slices that took."""
-        end = self._clock() + BUDGET_S
-        slices = 0
-        while self._take_slice(lambda: self._clock() >= end):
-            slices += 1
-            if self._clock() >= end:
-                break
-        if slices:
+        if slices := self._intake.take():
             self._settle()
         return slices
-
-    def _take_slice(self, is_late: Callable[[], bool]) -> bool:
-        waiting = self._waiting_rows
-        rows = [waiting.popleft() for _ in range(min(SLICE_ROWS, len(waiting)))]
-        if rows:
-            self._take_in(rows)
-        return self._page.lines.scan(SLICE_ROWS, is_late) > 0 or bool(rows)
-
-    def _take_in(self, rows: list[Row]) -> None:
-        first = self._ring.end
-        self._ring.append_many(rows)
-        self._reading.came(first, rows)
-        self._reading.forget()
-        highest = max((row.seq for row in rows if isinstance(row, MessageRow)), default=0)
-        if len(str(highest)) > self._seq_digits:
-            self._seq_digits = len(str(highest))
-            self._restyle()
 
     def _settle(self) -> None:
         """Bring the screen in line with the page."""
@@ -283,13 +260,20 @@ class FeedView(ScrollView, can_focus=True):
 
     def _tell(self) -> None:
         """Post what is different from what was posted last."""
-        hold = (self.held, self.new_count)
-        rest = (self.place, self.matches, self.dropped, self._page.lines.behind, self.filter_error)
-        told, self._told = self._told, (hold, rest)
-        if told[0] != hold:
-            self.post_message(self.HoldChanged(*hold))
-        if told[1] != rest:
-            self.post_message(self.Changed())
+        before = self.state
+        self.state = FeedState(
+            self.held,
+            self.new_count,
+            self.place,
+            self.matches,
+            self.dropped,
+            self.pending,
+            self.filter_error,
+        )
+        if before[:2] != self.state[:2]:
+            self.post_message(self.HoldChanged(self.held, self.new_count))
+        if before != self.state:
+            self.post_message(self.Changed(self.state))
 
     # How it looks
 
@@ -335,7 +319,7 @@ class FeedView(ScrollView, can_focus=True):
             self._width(),
             wide=self._is_wide(),
             show_topic=self.show_topic,
-            seq_digits=self._seq_digits,
+            seq_digits=len(str(self._intake.highest_seq)),
         )
         if self._cached_painter is None or self._cached_painter.columns != columns:
             self._strips.clear()
@@ -376,10 +360,10 @@ class FeedView(ScrollView, can_focus=True):
         try:
             found = parse(text)
         except FilterError as error:
-            self.filter_error = str(error)
+            self._filter_error = str(error)
             self._tell()
             return
-        self.filter_error = ""
+        self._filter_error = ""
         self._use_filter(found)
 
     def watch_topic(self) -> None:

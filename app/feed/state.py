@@ -1,0 +1,15 @@
+"""What a feed tells about itself."""
+
+from typing import NamedTuple
+
+
+class FeedState(NamedTuple):
+    """The properties of FeedView with these names say what each means."""
+
+    held: bool = False
+    new_count: int = 0
+    place: tuple[int, int] = (0, 0)
+    matches: tuple[int, int] = (0, 0)
+    dropped: int = 0
+    pending: int = 0
+    filter_error: str = ""
