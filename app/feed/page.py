@@ -67,7 +67,9 @@ class Page:
         self.lines.forget()
         if self.held:
             number, offset = self._pin
-            self.top = self._within(self.notice + self.lines.line(number) - offset)
+            left = number < self._ring.first  # then the top is where the notice says so
+            place = self.notice + self.lines.line(number) - offset
+            self.top = 0 if left else self._within(place)
         else:
             self._cursor = self.lines.number(len(self.lines) - 1) if len(self.lines) else 0
             self.top = self._within(self.length)
