@@ -68,8 +68,8 @@ class Page:
         if self.held:
             number, offset = self._pin
             left = number < self._ring.first  # then the top is where the notice says so
-            place = self.notice + self.lines.line(number) - offset
-            self.top = 0 if left else self._within(place)
+            place = self.notice + self.lines.line(number)
+            self.top = 0 if left else self._within(place - min(offset, self.height - 1))
         else:
             self._cursor = self.lines.number(len(self.lines) - 1) if len(self.lines) else 0
             self.top = self._within(self.length)

@@ -1,10 +1,11 @@
 """A tiny application around the widgets of the feed, and rows to fill it with."""
 
-from collections.abc import AsyncIterator, Iterable
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from textual.app import App, ComposeResult
 from textual.message import Message
@@ -12,14 +13,15 @@ from textual.pilot import Pilot
 from textual.widget import Widget
 
 import app
-from app.feed import FeedView, MessageRow
+from app.feed import FeedView, MessageRow, Row
 
+T = TypeVar("T", bound=Message)
 STYLES = Path(app.__file__).parent / "styles" / "feed.tcss"
 NOON = datetime(2024, 5, 17, 12, 0, 0, tzinfo=UTC)
 
 
 class Host(App[None]):
-    """Shows `widgets` and notes every message that comes up from them."""
+    """Shows `widgets` and notes what the feed posts."""
 
     CSS_PATH = STYLES
     ENABLE_COMMAND_PALETTE = False
@@ -41,6 +43,12 @@ class Host(App[None]):
     def on_feed_view_hold_changed(self, message: FeedView.HoldChanged) -> None:
         self.heard.append(message)
 
+    def on_feed_view_changed(self, message: FeedView.Changed) -> None:
+        self.heard.append(message)
+
+    def on_feed_view_filter_wanted(self, message: FeedView.FilterWanted) -> None:
+        self.heard.append(message)
+
 
 class Clock:
     """A clock that a test moves."""
@@ -53,14 +61,25 @@ class Clock:
 
 
 @asynccontextmanager
-async def shown(
-    feed: FeedView, *others: Widget, size: tuple[int, int] = (100, 12)
-) -> AsyncIterator[Pilot[None]]:
-    """Run an application with `feed`, focused."""
-    async with Host(feed, *others).run_test(size=size) as pilot:
-        feed.focus()
+async def shown(*widgets: Widget, size: tuple[int, int] = (100, 12)) -> AsyncIterator[Pilot[None]]:
+    """Run an application with `widgets`, the first of them focused."""
+    async with Host(*widgets).run_test(size=size) as pilot:
+        widgets[0].focus()
         await pilot.pause()
         yield pilot
+
+
+def heard(pilot: Pilot[None], kind: type[T]) -> list[T]:
+    """The messages of this kind that came up so far."""
+    assert isinstance(pilot.app, Host)
+    return [message for message in pilot.app.heard if isinstance(message, kind)]
+
+
+async def until(pilot: Pilot[None], condition: Callable[[], bool]) -> None:
+    """Let the application go on until `condition` holds."""
+    async with asyncio.timeout(10):
+        while not condition():
+            await pilot.pause()
 
 
 def row(seq: int, text: str | None = None, **changes: Any) -> MessageRow:
@@ -74,7 +93,7 @@ def rows(first: int, last: int) -> list[MessageRow]:
     return [row(seq) for seq in range(first, last + 1)]
 
 
-async def add(pilot: Pilot[None], feed: FeedView, new: Iterable[Any]) -> None:
+async def add(pilot: Pilot[None], feed: FeedView, new: Iterable[Row]) -> None:
     """Add rows and wait until all of them have been taken in and drawn."""
     feed.add(new)
     while feed.pending:
@@ -91,3 +110,8 @@ def lines(widget: Widget) -> list[str]:
 def texts(feed: FeedView) -> list[str]:
     """The last words of each line that has any: `order 7` of a row."""
     return [" ".join(line.split()[-2:]) for line in lines(feed) if line.strip()]
+
+
+def screen_of(pilot: Pilot[None]) -> list[str]:
+    """What the whole screen shows, a string a line, as the terminal gets it."""
+    return [strip.text for strip in pilot.app.screen._compositor.render_strips()]
