@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import socket
-from contextlib import AsyncExitStack, suppress
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -28,7 +28,7 @@ class Broker:
 
     Several may run in one loop, each on a store of its own. When the block is left, accepted
     publishes are committed and answered, cursors are saved, clients are told, and nothing is
-    left running.
+    left running. A broker is started once.
     """
 
     def __init__(self, settings: Settings, store: Store | None = None) -> None:
@@ -40,6 +40,7 @@ class Broker:
         self._one_gone = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._servers: list[asyncio.Server] = []
+        self._starting = asyncio.Lock()
         self._stopping: asyncio.Task[None] | None = None
         self._failed: asyncio.Future[None] | None = None
 
@@ -58,19 +59,57 @@ class Broker:
     async def start(self) -> None:
         """Open the store and listen; return when clients can connect.
 
+        A start that fails or is cancelled leaves nothing.
+
         Raises:
             StoreUnusable: a person has to do something about the store first.
             CannotListen: the address is taken or not ours.
         """
-        async with AsyncExitStack() as undo:
+        async with self._starting:
+            if self._stopping is not None:
+                raise RuntimeError("this broker was stopped; make another")
+            # First of all: a port that is taken is known before anything is changed.
             sockets = await bind(self.settings.host, self.settings.port)
-            undo.callback(close, sockets)
-            await self._store.open()
-            undo.push_async_callback(self._store.close)
-            self._hub = Hub(self.settings, self._store)
-            self._hub.topics.load(await self._store.topics())
-            await self._listen(sockets)
-            undo.pop_all()
+            try:
+                await self._store.open()
+                self._hub = Hub(self.settings, self._store)
+                self._hub.topics.load(await self._store.topics())
+                await self._listen(sockets)
+            except BaseException:
+                await self._end()
+                close(sockets)
+                raise
+
+    async def serve(self) -> None:
+        """Return when the broker has been stopped; raise what made it unable to go on."""
+        assert self._failed is not None
+        await self._failed
+
+    async def stop(self) -> None:
+        """Stop as the class promises, once it has started. A second call waits for the first."""
+        if self._stopping is None:
+            self._stopping = asyncio.get_running_loop().create_task(self._stop())
+        await asyncio.shield(self._stopping)
+
+    async def _listen(self, sockets: list[socket.socket]) -> None:
+        """Serve on `sockets`, once everything that serving takes has an owner."""
+        loop = asyncio.get_running_loop()
+        backlog = self.settings.backlog
+        for one in sockets:
+            # Not serving yet: were that cancelled inside, nobody would have it to close.
+            server = await loop.create_server(
+                self._accept, sock=one, backlog=backlog, start_serving=False
+            )
+            self._servers.append(server)
+        self._begin_tasks()
+        try:
+            for server in self._servers:
+                await server.start_serving()
+        except OSError as error:
+            raise cannot_listen(self.settings.host, self.settings.port, error) from error
+        self.host, self.port = sockets[0].getsockname()[:2]
+
+    def _begin_tasks(self) -> None:
         loop = asyncio.get_running_loop()
         self._failed = loop.create_future()
         self._tasks = [
@@ -83,33 +122,6 @@ class Broker:
         for task in self._tasks:
             task.add_done_callback(self._task_ended)
 
-    async def serve(self) -> None:
-        """Return never; raise what made the broker unable to go on, should that happen."""
-        assert self._failed is not None
-        await self._failed
-
-    async def stop(self) -> None:
-        """Stop as the class promises. A second call waits for the first."""
-        if self._stopping is None:
-            self._stopping = asyncio.get_running_loop().create_task(self._stop())
-        await asyncio.shield(self._stopping)
-
-    async def _listen(self, sockets: list[socket.socket]) -> None:
-        loop = asyncio.get_running_loop()
-        backlog = self.settings.backlog
-        try:
-            for one in sockets:
-                server = await loop.create_server(self._accept, sock=one, backlog=backlog)
-                self._servers.append(server)
-        except OSError as error:
-            self._stop_listening()
-            raise cannot_listen(self.settings.host, self.settings.port, error) from error
-        self.host, self.port = sockets[0].getsockname()[:2]
-
-    def _stop_listening(self) -> None:
-        for server in self._servers:
-            server.close()
-
     def _accept(self) -> Connection:
         return Connection(self._hub, self._made, self._gone)
 
@@ -121,22 +133,33 @@ class Broker:
             self._failed.set_exception(error)
 
     async def _stop(self) -> None:
-        if self._servers:
-            self._stop_listening()
-            await self._answer_accepted()
-            await self._say_goodbye()
-            await self._save_cursors()
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-            await self._hub.close(self.settings.stop_wait_s)
-        await self._store.close()
+        async with self._starting:
+            await self._end()
+        if self._failed is not None and not self._failed.done():
+            self._failed.set_result(None)
+
+    async def _end(self) -> None:
+        try:
+            if self._tasks:
+                for server in self._servers:
+                    server.close()
+                await self._answer_accepted()
+                await self._say_goodbye()
+                await self._save_cursors()
+                for task in self._tasks:
+                    task.cancel()
+                await asyncio.gather(*self._tasks, return_exceptions=True)
+                await self._hub.close(self.settings.stop_wait_s)
+        finally:
+            await self._store.close()
 
     async def _answer_accepted(self) -> None:
         log = self._hub.log
         log.close(Reason.STOPPING, "the broker is being stopped; publish again when it is back")
-        if not self._tasks[0].done():
-            await log.drain()
+        draining = asyncio.ensure_future(log.drain())
+        # A log that has failed answers nobody any more.
+        await asyncio.wait([draining, self._tasks[0]], return_when=asyncio.FIRST_COMPLETED)
+        draining.cancel()
 
     async def _say_goodbye(self) -> None:
         """Tell every client, and let them take what was sent, within a bounded time."""

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import asyncpg
 import pytest
+from hypothesis import settings
 
 from broker import Broker, Settings
 from broker.store.embedded import Address, EmbeddedPostgres
@@ -16,6 +17,10 @@ from broker.store.postgres.schema import migrate
 from tests.wire import Wire
 
 TEMPLATE = "pubsub_template"
+
+# A busy machine is no fault of the code.
+settings.register_profile("pubsub", deadline=None)
+settings.load_profile("pubsub")
 
 
 @pytest.fixture(scope="session")
