@@ -62,7 +62,8 @@ CREATE TABLE subscriptions (
 ) WITH (fillfactor = 50);
 CREATE INDEX subscriptions_by_topic ON subscriptions (topic_id);
 
--- The newest publish stored for each producer, and the ids before it that were refused.
+-- The newest publish stored for each producer, and the ids that were refused, as runs of them:
+-- first, last, first, last, ...
 CREATE TABLE producers (
     account_id integer NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     producer   text NOT NULL,

@@ -65,8 +65,8 @@ class NewBlock:
 class ProducerMark:
     """What a producer's newest stored publish is, and which before it were refused.
 
-    `refused` holds ids below `last_id` that were answered with an error: should one come
-    again, it is a new publish and not a repeat.
+    `refused` holds runs of ids, as first, last, first, last, ..., that were answered with an
+    error: should one come again, it is a new publish and not a repeat.
     """
 
     account_id: int

@@ -1,8 +1,10 @@
 """Producers: which ids are repeats, and what is remembered of the refused ones."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from broker.producer import REFUSED_LIMIT, Producer, producer_of
+from broker.producer import REFUSED_RUNS, Producer, producer_of
 from broker.store.interface import ProducerMark
 from protocol.reasons import Reason, RequestRefused
 from protocol.replies import RequestId
@@ -40,7 +42,7 @@ def test_what_is_refused_a_second_time_is_noted_once() -> None:
     producer = Producer(1, "till", 7)
     producer.note_refused(8)
     producer.note_refused(8)
-    assert producer.mark().refused == (8,)
+    assert producer.mark().refused == (8, 8)
 
 
 def test_an_id_that_was_stored_stays_a_repeat_when_it_comes_with_a_bad_request() -> None:
@@ -55,16 +57,51 @@ def test_refused_ids_need_not_rise() -> None:
     producer.note_refused(8)
     assert producer.newest_id == 10
     producer.accept(11)
-    assert [producer.repeats(number) for number in (8, 9, 10)] == [False, True, False]
+    # 9 did not come, so it is not stored either.
+    assert [producer.repeats(number) for number in (7, 8, 9, 10, 11)] == [True] + [False] * 3 + [
+        True
+    ]
 
 
-def test_only_so_many_refused_ids_are_remembered_the_newest() -> None:
-    producer = Producer(1, "till", 0)
-    for number in range(1, REFUSED_LIMIT + 3):
+def test_any_number_of_refusals_in_a_row_is_remembered() -> None:
+    producer = Producer(1, "till", 7)
+    for number in range(8, 100_000):
         producer.note_refused(number)
-    producer.accept(REFUSED_LIMIT + 10)
-    assert producer.repeats(2)
-    assert not producer.repeats(3)
+    producer.accept(100_000)
+    assert not any(producer.repeats(number) for number in range(8, 100_000))
+    assert producer.mark().refused == (8, 99_999)
+
+
+def test_only_so_many_runs_of_refusals_are_remembered_the_newest() -> None:
+    producer = Producer(1, "till", 0)
+    for number in range(1, 2 * (REFUSED_RUNS + 2), 2):
+        producer.note_refused(number)
+        producer.accept(number + 1)
+    assert len(producer.mark().refused) == 2 * REFUSED_RUNS
+    assert [producer.repeats(number) for number in (1, 3, 5, 7)] == [True, True, False, False]
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(1, 30)), max_size=60))
+def test_what_was_refused_is_never_taken_for_stored_nor_the_other_way_round(
+    requests: list[tuple[bool, int]],
+) -> None:
+    producer = Producer(1, "till", 0)
+    stored: set[int] = set()
+    refused: set[int] = set()
+    for good, number in requests:
+        if producer.repeats(number):
+            continue
+        if good:
+            producer.accept(number)
+            stored.add(number)
+            refused.discard(number)
+        else:
+            producer.note_refused(number)
+            refused.add(number)
+        producer = producer_of(1, "till", producer.mark())
+        assert all(map(producer.repeats, stored))
+        assert not any(map(producer.repeats, refused))
+        assert producer.newest_id == max(stored | refused)
 
 
 def test_the_mark_brings_the_producer_back_as_it_was() -> None:
@@ -72,7 +109,7 @@ def test_the_mark_brings_the_producer_back_as_it_was() -> None:
     producer.note_refused(3)
     producer.accept(5)
     mark = producer.mark()
-    assert mark == ProducerMark(1, "till", 5, (3,))
+    assert mark == ProducerMark(1, "till", 5, (3, 3))
     assert producer_of(1, "till", mark).mark() == mark
 
 
