@@ -49,7 +49,7 @@ async def test_who_loses_the_race_for_a_port_closes_its_store() -> None:
 
     store = Racing()
     port = first.getsockname()[1]
-    broker = Broker(Settings(data_dir=Path("unused"), port=port), store)
+    broker = Broker(Settings(data_dir=Path(), port=port), store)
     with pytest.raises(CannotListen, match="is in use"):
         await broker.start()
     assert store.closed
