@@ -20,10 +20,6 @@ class CursorSaver:
     def moved(self, cursor: Cursor) -> None:
         self._moved[cursor] = None
 
-    def forget(self, cursor: Cursor) -> None:
-        """Save nothing more of `cursor`, whose subscription ends or is put elsewhere."""
-        cursor.forgotten = True
-
     async def save(self) -> None:
         """Save all that had moved when this was called, in one statement.
 
