@@ -18,6 +18,7 @@ from protocol.reasons import RequestRefused
 from protocol.replies import RequestId
 
 MESSAGE_OVERHEAD_BYTES = 64  # what a message costs in memory beside its text
+RUN_OVERHEAD_BYTES = 300  # and what a run of them costs
 NOT_YET = datetime(1, 1, 1, tzinfo=UTC)  # the commit time of a block that is not on disk
 
 
@@ -96,7 +97,8 @@ class Gathering:
         ticket.runs.append(Run(appended, len(appended.messages), ids, whole))
         appended.messages += messages
         appended.runs.append((account, len(messages)))
-        size = sum(map(len, messages)) + MESSAGE_OVERHEAD_BYTES * len(messages)
+        size = RUN_OVERHEAD_BYTES + sum(map(len, messages))
+        size += MESSAGE_OVERHEAD_BYTES * len(messages) + _text_bytes(ids)
         ticket.size += size
         self.size += size
 
@@ -141,6 +143,13 @@ class Gathering:
             block.first_seq = first_seq
             block.committed_at = commit.committed_at
             yield appended.topic, block
+
+
+def _text_bytes(ids: list[RequestId]) -> int:
+    """Return what those of `ids` take that are strings, of which there are mostly none."""
+    if str not in set(map(type, ids)):
+        return 0
+    return sum(MESSAGE_OVERHEAD_BYTES + len(one) for one in ids if isinstance(one, str))
 
 
 def _cut(appended: TopicMessages, limits: BlockLimits) -> Iterator[Block]:

@@ -164,5 +164,13 @@ def test_tickets_and_gathering_count_the_memory_of_their_messages() -> None:
     gathering.add(topic, SHOP, ["x" * 1_000, "y"], [1, 2], False, mine)
     gathering.add(topic, DEPOT, ["z"], [1], False, other)
     assert 1_001 < mine.size < 1_500
-    assert 0 < other.size < 200
+    assert 0 < other.size < 500
     assert gathering.size == mine.size + other.size
+
+
+def test_ids_that_are_strings_count_as_messages_do() -> None:
+    gathering, topic = Gathering(0.0), Topic(1, "T", 0)
+    plain, named = Ticket(ignore), Ticket(ignore)
+    gathering.add(topic, SHOP, [""] * 100, [*range(100)], False, plain)
+    gathering.add(topic, SHOP, [""] * 100, ["x" * 200] * 100, False, named)
+    assert named.size > plain.size + 100 * 200

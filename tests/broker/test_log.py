@@ -248,13 +248,13 @@ async def test_blocks_are_bounded_by_size_and_a_larger_message_has_one_to_itself
 
 
 async def test_a_commit_is_bounded_and_keeps_the_order() -> None:
-    async with running(commit_bytes=1_000) as bench:
+    async with running(commit_bytes=2_500) as bench:
         topic, shop = await bench.topic(), await bench.publisher()
         expected = [f"{number:0100}" for number in range(30)]
         for text in expected:
             shop.publish(topic, text)
         await bench.log.drain()
-        assert bench.log.commits == 5  # of 1,000 bytes and the one message that went over it
+        assert bench.log.commits == 5  # of 2,500 bytes and the one message that went over it
         assert await bench.stored(topic) == expected
         assert [seq for seqs, _ in shop.settled for seq in seqs] == [*range(1, 31)]
 
