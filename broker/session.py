@@ -16,7 +16,7 @@ from broker.delivery import Outlet, Reader
 from broker.gathering import Ticket
 from broker.hub import Hub
 from broker.producer import Producer
-from broker.store.errors import StoreError
+from broker.store.errors import StoreError, StoreRefused
 from broker.store.interface import Account
 from broker.topics import Topic
 from protocol.frames import encode_bodies
@@ -235,7 +235,8 @@ class Session:
         except RequestRefused as refused:
             self.refuse(request, refused)
         except StoreError as error:
-            text = f"the store does not answer ({error}); ask again in a moment"
+            did = "refuses this" if isinstance(error, StoreRefused) else "does not answer"
+            text = f"the store {did} ({error}); ask again in a moment"
             self.refuse(request, RequestRefused(Reason.STORE_UNAVAILABLE, text))
         except Exception:
             # A fault of the program. What became of the request is not known, and its reply

@@ -13,7 +13,7 @@ import pytest
 
 from broker import Broker, Settings
 from broker.connection import Connection
-from broker.store.errors import StoreLost
+from broker.store.errors import StoreLost, StoreRefused
 from tests.doubles.memory_store import MemoryStore
 from tests.wire import Wire
 
@@ -1201,6 +1201,17 @@ async def test_a_topic_whose_making_had_no_answer_can_be_published_to(
     again = await shop.ask("create_topic", topic_name="T")
     assert again["message"] == "there is a topic 'T' already; publish to it as it is"
     assert await shop.ask("publish_msg", topic_name="T", msg="a") == SUCCESS
+
+
+async def test_what_the_store_refuses_is_told_as_refused(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def create_topic(name: str, creator_id: int) -> None:
+        raise StoreRefused("it is full")
+
+    monkeypatch.setattr(bench.store, "create_topic", create_topic)
+    reply = await (await bench.publisher()).ask("create_topic", topic_name="T")
+    assert reply["message"] == "the store refuses this (it is full); ask again in a moment"
 
 
 async def test_cursors_that_could_not_be_saved_are_saved_later() -> None:
