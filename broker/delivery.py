@@ -168,13 +168,19 @@ class Delivery:
         reader.resting = False
         self.advance(reader)
 
-    def arrived(self, reader: Reader, topic: Topic, seq: int, blocks: Sequence[Block]) -> None:
-        """Go on with blocks that `fetch` was asked for: those from `seq` on, in order."""
+    def arrived(
+        self, reader: Reader, topic: Topic, seq: int, blocks: Sequence[Block], head: int
+    ) -> None:
+        """Go on with blocks that `fetch` was asked for: those from `seq` on, in order.
+
+        `head` was the topic's before they were read: where there are none, none of the messages
+        up to it are there any more.
+        """
         reader.fetching = False
         cursor = reader.cursors.get(topic)
         if cursor is not None and cursor in reader.behind:
             if seq == cursor.sent + 1:
-                self._skip_gap(cursor, blocks)
+                self._skip_gap(cursor, blocks[0].first_seq if blocks else head + 1)
             for block in blocks:
                 if reader.outlet.congested or cursor not in reader.behind:
                     break
@@ -203,9 +209,8 @@ class Delivery:
     def _held(reader: Reader) -> bool:
         return reader.fetching or reader.resting
 
-    def _skip_gap(self, cursor: Cursor, blocks: Sequence[Block]) -> None:
-        """Go on after messages that somebody took out of the store, rather than stop there."""
-        found = blocks[0].first_seq if blocks else cursor.topic.head + 1
+    def _skip_gap(self, cursor: Cursor, found: int) -> None:
+        """Go on at `found` where somebody took messages before it out of the store."""
         if found > cursor.sent + 1:
             _logger.warning(
                 "%r has no messages %d to %d", cursor.topic.name, cursor.sent + 1, found - 1

@@ -15,7 +15,7 @@ RETRY_S = 0.5
 
 _logger = logging.getLogger("pubsub.delivery")
 
-Arrived = Callable[[Reader, Topic, int, Sequence[Block]], None]
+Arrived = Callable[[Reader, Topic, int, Sequence[Block], int], None]
 
 
 class Fetcher:
@@ -68,6 +68,7 @@ class Fetcher:
 
     async def _fetch(self, topic: Topic, seq: int) -> None:
         while True:
+            head = topic.head
             try:
                 blocks = await self.read(topic, seq)
                 break
@@ -76,5 +77,5 @@ class Fetcher:
                 await asyncio.sleep(RETRY_S)
         assert self.arrived is not None
         for reader in self._waiting.pop((topic, seq)):
-            self.arrived(reader, topic, seq, blocks)
+            self.arrived(reader, topic, seq, blocks, head)
             await asyncio.sleep(0)  # a thousand may come back at once, and others have their turn

@@ -63,12 +63,12 @@ class Bench:
         self.delivery.attach(cursor)
         return cursor
 
-    def answer_fetch(self, blocks: Sequence[Block] | None = None) -> None:
-        """Answer the oldest fetch as the store does, or with `blocks`."""
+    def answer_fetch(self, blocks: Sequence[Block] | None = None, head: int | None = None) -> None:
+        """Answer the oldest fetch as the store does, or with `blocks` as of `head`."""
         reader, topic, seq = self.fetches.pop(0)
         if blocks is None:
             blocks = [block for block in self.blocks[topic] if block.last_seq >= seq]
-        self.delivery.arrived(reader, topic, seq, blocks)
+        self.delivery.arrived(reader, topic, seq, blocks, topic.head if head is None else head)
 
 
 @pytest.fixture
@@ -267,6 +267,15 @@ def test_what_somebody_else_appended_is_fetched_before_what_follows_it(bench: Be
     bench.publish(topic, "e")
     assert outlet.lines_v2()[-1][2:] == (5, "e")
     assert bench.fetches == []
+
+
+def test_what_was_committed_while_nothing_was_found_is_not_skipped(bench: Bench) -> None:
+    topic, (outlet, reader) = bench.topic(), bench.reader()
+    bench.publish(topic, "a", cached=False)
+    bench.attach(reader, topic, place=0)
+    bench.publish(topic, "b")
+    bench.answer_fetch([], head=1)
+    assert [line[3] for line in outlet.lines_v2()] == ["b"]
 
 
 def test_a_gap_in_the_middle_of_what_was_fetched_is_skipped_too(bench: Bench) -> None:

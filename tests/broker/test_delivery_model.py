@@ -230,7 +230,7 @@ class Subscribers(RuleBasedStateMachine):
         found = [block for block in self.blocks[topic] if block.last_seq >= seq][:read_ahead]
         for block in found:
             self.cache.add(block)
-        self.delivery.arrived(reader, topic, seq, found)
+        self.delivery.arrived(reader, topic, seq, found, topic.head)
 
     @precondition(lambda self: self.resting)
     @rule(which=st.integers(0, 99))
