@@ -38,9 +38,6 @@ class Peer(Outlet, Protocol):
     def finish(self) -> None:
         """Close once the other side has taken all that was written."""
 
-    def abort(self) -> None:
-        """Close at once."""
-
     def pause_reading(self) -> None: ...
 
     def resume_reading(self) -> None: ...
@@ -225,6 +222,9 @@ class Session:
         except RequestRefused as refused:
             self.refuse(request, refused)
             return
+        except Exception:
+            self._give_up()
+            return
         if waiting is not None:
             self._task = self._hub.start(self._await(request, waiting))
 
@@ -239,13 +239,19 @@ class Session:
             text = f"the store {did} ({error}); ask again in a moment"
             self.refuse(request, RequestRefused(Reason.STORE_UNAVAILABLE, text))
         except Exception:
-            # A fault of the program. What became of the request is not known, and its reply
-            # would be waited for for ever.
-            _logger.exception("a request failed, and its connection is closed")
-            self.peer.abort()
+            self._give_up()
         finally:
             self._task = None
         self.work()
+
+    def _give_up(self) -> None:
+        """Close the connection after a fault of the program, which the others go on without.
+
+        What became of the request is not known, and its reply would be waited for for ever.
+        """
+        _logger.exception("a request failed, and its connection is closed")
+        self.end()
+        self.peer.finish()
 
     def _throttle(self) -> None:
         """Read on only while what is unfinished is within its bound, and the answers are read."""

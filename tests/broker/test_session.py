@@ -12,8 +12,12 @@ from unittest.mock import create_autospec
 import pytest
 
 from broker import Broker, Settings
+from broker.actions import ACTIONS
 from broker.connection import Connection
+from broker.hub import Hub
+from broker.session import Session
 from broker.store.errors import StoreLost, StoreRefused
+from protocol.requests import Ping
 from tests.doubles.memory_store import MemoryStore
 from tests.wire import Wire
 
@@ -759,6 +763,26 @@ async def test_a_fault_of_the_broker_costs_the_connection_and_nobody_waits_for_a
     assert await shop.read_line() == b""
     assert "this is not thought of" in caplog.text
     assert (await other.ask("ping"))["action"] == "success"
+
+
+async def test_a_fault_behind_a_publish_does_not_reach_the_log(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def ping(hub: Hub, session: Session, request: Ping) -> None:
+        raise RuntimeError("this is not thought of")
+
+    monkeypatch.setattr("broker.actions.ACTIONS", ACTIONS | {Ping: (None, ping)})
+    await bench.topic("T")
+    shop = await bench.publisher(version=2)
+    shop.send_bytes(
+        b'{"action":"publish_msg","topic_name":"T","msg":"a"}\n{"action":"ping"}\n'
+        b'{"action":"publish_msg","topic_name":"T","msg":"b"}\n'
+    )
+    assert "seq" in await shop.read()
+    assert await shop.read_line() == b""
+    assert "this is not thought of" in caplog.text
+    await bench.publish("c")
+    assert await stored(bench) == ["a", "c"]
 
 
 # the end of the stream
