@@ -4,11 +4,13 @@ Lines are made when they are looked at. Splitting and wrapping only cut; so a te
 megabyte, in one line or in a hundred thousand, opens at once.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 
 import msgspec
-from rich.cells import cell_len
+from rich.cells import get_character_cell_size
 
 from app.text import in_cells
 
@@ -69,8 +71,8 @@ def _lines(text: str) -> Iterator[str]:
 def _ends(line: str, width: int) -> Iterator[int]:
     """Where the pieces of a line end. An empty line is one piece."""
     start = 0
-    while len(line) - start > width or cell_len(line[start : start + width]) > width:
-        end = start + _fitting(line[start : start + width], width)
+    while len(line) > start + (fitting := _fitting(line[start : start + width], width)):
+        end = start + fitting
         space = line.rfind(" ", start + width // 2, end)
         start = end if space < 0 else space + 1
         yield start
@@ -78,13 +80,8 @@ def _ends(line: str, width: int) -> Iterator[int]:
 
 
 def _fitting(text: str, width: int) -> int:
-    """How many characters from the beginning fit into `width` cells; at least one."""
-    if cell_len(text) <= width:
-        return len(text)
-    fitting = cells = 0
-    for character in text:
-        cells += cell_len(character)
-        if cells > width:
-            break
-        fitting += 1
-    return max(1, fitting)
+    """How many characters from the beginning fit into `width` cells."""
+    if text.isascii():
+        return min(len(text), width)
+    ends = [*accumulate(map(get_character_cell_size, text))]
+    return bisect_right(ends, width)

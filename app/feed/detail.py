@@ -22,6 +22,7 @@ from app.text import in_cells
 
 LONGEST_COLOURED = 65_536  # characters of a line; longer ones are plain
 LONGEST_NAME = 320
+WIDEST_LINE = 10_000  # cells; longer lines are cut into pieces even when they are not wrapped
 
 
 class BodyView(ScrollView, can_focus=True):
@@ -75,16 +76,17 @@ class BodyView(ScrollView, can_focus=True):
     def _lay_out(self) -> None:
         self._strips.clear()
         self._coloured.clear()
-        lines = self._body.lines
-        if self.wrap:
-            self._pieces_width = self._width()
-            self._pieces = pieces(self._body, self._pieces_width)
-            width = self._pieces_width
-        else:
-            self._pieces = [(number, 0, len(line)) for number, line in enumerate(lines)]
-            width = max(len(line) if line.isascii() else 2 * len(line) for line in lines)
+        self._pieces_width = self._width()
+        self._pieces = pieces(self._body, self._pieces_width if self.wrap else WIDEST_LINE)
+        width = self._pieces_width if self.wrap else self._widest()
         self.virtual_size = Size(width, len(self._pieces))
         self.refresh()
+
+    def _widest(self) -> int:
+        """At least as wide as the widest line."""
+        cells_each = [1 if line.isascii() else 2 for line in self._body.lines]
+        widths = [cells_each[number] * (end - start) for number, start, end in self._pieces]
+        return min(WIDEST_LINE, max(widths, default=0))
 
     def _line(self, number: int, start: int, end: int) -> Strip:
         strip = self._strips.get((number, start))

@@ -18,7 +18,8 @@ class FilterBar(Horizontal):
     """Hidden until `open`. What is typed filters `feed` as it is typed.
 
     Enter keeps the filter and gives the keyboard back to the feed; the bar stays as long as
-    there is a filter. Escape clears it. The next `open` recalls what was typed last.
+    there is a filter. Escape clears it. The next `open` recalls what was typed last,
+    and filters by it.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -48,6 +49,7 @@ class FilterBar(Horizontal):
         field = self.query_one(Input)
         field.value = self._feed.filter_text or self._last
         self.screen.set_focus(field)
+        self._apply()
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
@@ -89,12 +91,14 @@ class FilterBar(Horizontal):
 
     def _show_status(self) -> None:
         status = self.query_one(".filter--status", Static)
-        status.set_class(bool(self._feed.filter_error), "-error")
-        status.update(self._feed.filter_error or self._counts())
+        error = self._feed.state.filter_error
+        status.set_class(bool(error), "-error")
+        status.update(error or self._counts())
 
     def _counts(self) -> str:
-        shown, total = self._feed.matches
+        shown, total = self._feed.state.matches
         counts = f"{shown:,} of {total:,}"
-        if self._feed.searched < LONGEST_TEXT:
-            counts += f", first {self._feed.searched:,} characters"
+        searched = self._feed.state.searched
+        if searched < LONGEST_TEXT:
+            counts += f", first {searched:,} characters"
         return counts

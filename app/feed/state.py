@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from app.feed.pattern import LONGEST_TEXT
+
 
 class FeedState(NamedTuple):
     """The properties of FeedView with these names say what each means."""
@@ -12,4 +14,5 @@ class FeedState(NamedTuple):
     matches: tuple[int, int] = (0, 0)
     dropped: int = 0
     pending: int = 0
+    searched: int = LONGEST_TEXT
     filter_error: str = ""

@@ -268,6 +268,7 @@ class FeedView(ScrollView, can_focus=True):
             self.matches,
             self.dropped,
             self.pending,
+            self.searched,
             self.filter_error,
         )
         if before[:2] != self.state[:2]:

@@ -152,7 +152,6 @@ async def test_the_sideways_place_survives_following() -> None:
         assert feed.sideways == 16
         await add(pilot, feed, long[50:])
         assert feed.sideways == 16
-        assert "…nopq"[1:] not in lines(feed)[-1]
         assert lines(feed)[-1].split("bob")[1].strip().startswith("…defghij")
         await pilot.press("k", "G", "left")
         assert feed.sideways == 8
@@ -162,12 +161,10 @@ async def test_sideways_ends_where_the_longest_text_in_view_ends() -> None:
     feed = feed_of()
     async with shown(feed) as pilot:
         await add(pilot, feed, [row(1, "x" * 110 + "END"), row(2)])
-        for _ in range(30):
-            await pilot.press("right")
+        await pilot.press(*["right"] * 12)
         assert lines(feed)[1].endswith("xEND")
         assert "…" in lines(feed)[1]
-        for _ in range(30):
-            await pilot.press("left")
+        await pilot.press(*["left"] * 12)
         assert feed.sideways == 0
 
 
