@@ -2,8 +2,18 @@
 
 from app.feed.detail import DetailView
 from app.feed.filter_bar import FilterBar
+from app.feed.held_line import HeldLine
 from app.feed.rows import DividerRow, MessageRow, Row
 from app.feed.state import FeedState
 from app.feed.view import FeedView
 
-__all__ = ["DetailView", "DividerRow", "FeedState", "FeedView", "FilterBar", "MessageRow", "Row"]
+__all__ = [
+    "DetailView",
+    "DividerRow",
+    "FeedState",
+    "FeedView",
+    "FilterBar",
+    "HeldLine",
+    "MessageRow",
+    "Row",
+]

@@ -17,20 +17,20 @@ from typing import ClassVar
 from textual import events
 from textual.actions import SkipAction
 from textual.binding import BindingType
-from textual.cache import LRUCache
 from textual.geometry import Size
 from textual.message import Message
-from textual.reactive import reactive, var
+from textual.reactive import Reactive, reactive, var
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from app.feed.columns import WIDE, columns_for
+from app.feed.canvas import Canvas, Look
+from app.feed.columns import WIDE
 from app.feed.filter import Filter, FilterError, parse
 from app.feed.gaze import Gaze
 from app.feed.intake import Intake
 from app.feed.keys import BINDINGS
 from app.feed.page import Page
-from app.feed.paint import ASCII, HUES, UNICODE, Painter
+from app.feed.paint import HUES
 from app.feed.pattern import LONGEST_TEXT
 from app.feed.reading import Reading
 from app.feed.ring import DEFAULT_CAPACITY, Ring
@@ -90,6 +90,10 @@ class FeedView(ScrollView, can_focus=True):
         *("feed--cursor", "feed--cursor-blurred"),
     }
 
+    # Its growing changes no other widget's place: laying out and drawing the whole screen for
+    # each frame of a feed would cost more than the feed.
+    virtual_size = Reactive(Size(0, 0), layout=False)
+
     filter_text: reactive[str] = reactive("", init=False)
     """What is typed in the filter. A wrong one changes nothing but `filter_error`."""
     topic: reactive[str | None] = reactive(None, init=False)
@@ -119,17 +123,17 @@ class FeedView(ScrollView, can_focus=True):
         super().__init__(id=id, classes=classes)
         self.set_reactive(FeedView.show_topic, show_topic)
         self.set_reactive(FeedView.ascii, ascii)
-        self._zone = zone
         self._clock = clock
         self._ring = Ring(keep)
         self._page = Page(self._ring)
         self._reading = Reading(self._ring)
         self._gaze = Gaze()
+        self._canvas = Canvas(
+            self._ring, self._page, self._reading, self.get_component_rich_style, zone
+        )
         self._intake = Intake(self._ring, self._page.lines, self._reading, clock)
         self._find: Filter | None = None  # what n and N go to: the newest filter there was
         self._placing = False  # it is we who scroll, not the reader
-        self._strips: LRUCache[tuple[int, int, bool, str], Strip] = LRUCache(1024)
-        self._cached_painter: Painter | None = None
         self._filter_error = ""
 
     # What the screen asks and says
@@ -229,9 +233,12 @@ class FeedView(ScrollView, can_focus=True):
 
     def _settle(self) -> None:
         """Bring the screen in line with the page."""
+        if not self.is_attached:
+            return
         self._page.resize(self._room())
         self._page.settle()
         self.virtual_size = Size(self._width(), self._page.length + self._heading_height())
+        self.vertical_scrollbar.window_virtual_size = self.virtual_size.height
         self._placing = True
         self.scroll_to(y=self._page.top, animate=False, force=True)
         self._placing = False
@@ -279,34 +286,23 @@ class FeedView(ScrollView, can_focus=True):
     # How it looks
 
     def render_line(self, y: int) -> Strip:
-        painter = self._painter()
-        if self._heading_height() and y == 0:
-            return painter.heading()
-        return self._line_at(painter, y - self._heading_height())
-
-    def _line_at(self, painter: Painter, y: int) -> Strip:
-        place = self._page.top + y
-        line = self._page.line_at(place)
-        if line is not None:
-            return self._row_at(painter, line)
-        if place == 0 and self._page.notice:
-            left = f"{self.dropped:,} older rows have left this view"
-            return painter.divider(left)
-        if not len(self._page.lines) and y == self._room() // 3:
-            return painter.notice(self._empty_words())
-        return painter.blank()
-
-    def _row_at(self, painter: Painter, line: int) -> Strip:
-        number = self._page.lines.number(line)
-        row = self._ring.row(number)
-        unread = isinstance(row, MessageRow) and self._reading.is_unread(number, row)
+        self._canvas.use(self._look_of_lines())
+        heading = self._heading_height()
+        if y < heading:
+            return self._canvas.heading()
         cursor = "feed--cursor" if self.has_focus else "feed--cursor-blurred"
-        cursor = cursor if line == self._page.cursor else ""
-        key = (number, painter.width, unread, cursor)
-        strip = self._strips.get(key)
-        if strip is None:
-            strip = self._strips[key] = painter.row(row, unread=unread, cursor=cursor)
-        return strip
+        return self._canvas.draw(y - heading, cursor=cursor, empty=self._empty_words)
+
+    def _look_of_lines(self) -> Look:
+        return Look(
+            self._width(),
+            self._is_wide(),
+            self.show_topic,
+            self.ascii,
+            len(str(self._intake.highest_seq)),
+            self.sideways,
+            self._page.lines.filter,
+        )
 
     def _empty_words(self) -> str:
         if self._page.lines.filter is None:
@@ -314,30 +310,6 @@ class FeedView(ScrollView, can_focus=True):
         if self._page.lines.behind:
             return "Looking..."
         return f"No messages match {self.filter_text}. Esc clears."
-
-    def _painter(self) -> Painter:
-        columns = columns_for(
-            self._width(),
-            wide=self._is_wide(),
-            show_topic=self.show_topic,
-            seq_digits=len(str(self._intake.highest_seq)),
-        )
-        if self._cached_painter is None or self._cached_painter.columns != columns:
-            self._strips.clear()
-            self._cached_painter = Painter(
-                columns,
-                ASCII if self.ascii else UNICODE,
-                self.get_component_rich_style,
-                self._zone,
-                self.sideways,
-                self._page.lines.filter,
-            )
-        return self._cached_painter
-
-    def _restyle(self) -> None:
-        self._cached_painter = None
-        self._strips.clear()
-        self.refresh()
 
     def _width(self) -> int:
         return self.scrollable_content_region.width
@@ -353,7 +325,7 @@ class FeedView(ScrollView, can_focus=True):
 
     def notify_style_update(self) -> None:
         super().notify_style_update()
-        self._restyle()
+        self._canvas.restyle()
 
     # What changes from outside
 
@@ -369,18 +341,6 @@ class FeedView(ScrollView, can_focus=True):
 
     def watch_topic(self) -> None:
         self._use_filter(self._page.lines.filter)
-
-    def watch_show_topic(self) -> None:
-        self._restyle()
-
-    def watch_ascii(self) -> None:
-        self._restyle()
-
-    def watch_sideways(self) -> None:
-        self._restyle()
-
-    def watch_placeholder(self) -> None:
-        self.refresh()
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
@@ -402,7 +362,6 @@ class FeedView(ScrollView, can_focus=True):
         self._gaze.turn_away()
         self._find = found or self._find
         self._page.lines.use(self.topic, found or None)
-        self._restyle()
         self.drain()
         self._settle()
 
@@ -457,8 +416,8 @@ class FeedView(ScrollView, can_focus=True):
 
     def action_slide(self, direction: int) -> None:
         """Move the texts sideways, no further than the longest one in view."""
-        rows = [self._ring.row(number) for number in self._page.visible()]
-        end = max(self.sideways, self._painter().longest_sideways(rows))
+        self._canvas.use(self._look_of_lines())
+        end = max(self.sideways, self._canvas.longest_sideways())
         self.sideways = max(0, min(end, self.sideways + direction * SIDEWAYS_STEP))
 
     def action_back(self) -> None:

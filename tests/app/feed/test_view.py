@@ -32,6 +32,17 @@ async def test_what_was_added_is_drawn_by_itself() -> None:
         assert texts(feed)[-5:] == [f"order {seq}" for seq in range(1, 6)]
 
 
+async def test_a_feed_can_be_held_and_filtered_before_it_is_on_a_screen() -> None:
+    feed = feed_of()
+    feed.add(rows(1, 50))
+    feed.filter_text = "re:0$"
+    feed.hold()
+    feed.follow()
+    async with shown(feed) as pilot:
+        await until(pilot, lambda: feed.pending == 0)
+        assert texts(feed)[1:] == [f"order {seq}" for seq in (10, 20, 30, 40, 50)]
+
+
 async def test_a_held_feed_does_not_move_under_hundreds_of_new_rows() -> None:
     feed = feed_of()
     async with shown(feed) as pilot:
