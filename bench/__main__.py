@@ -1,4 +1,4 @@
-"""Measure a broker: `python -m bench [publish] [fanout] [ingest] [unread] [latency]`.
+"""Measure a broker: `python -m bench [publish] [library] [fanout] [ingest] [unread] [latency]`.
 
 Standard output has the report, standard error the progress. Exit codes: 0 done, 1 something
 was lost, doubled or reordered, or the broker failed, 2 wrong usage, 130 interrupted.

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self, cast
+from typing import ClassVar, Protocol, Self, cast
 
 from bench.checking import Wrong
 
@@ -33,7 +33,9 @@ class Run:
 
 
 class Job(Protocol):
-    """What a load process does. Any step may raise `Wrong`."""
+    """What a load process does, as a publisher or a subscriber. Any step may raise `Wrong`."""
+
+    role: ClassVar[str]  # "publishers" or "subscribers"
 
     def prepare(self) -> object:
         """Make everything ready for the run; what is returned goes to the parent."""
@@ -49,7 +51,7 @@ class LoadProcess:
     """A load process with its job, seen from the parent. The job is prepared on return."""
 
     def __init__(self, job: Job) -> None:
-        self.role = type(job).__name__.lower()
+        self.role = job.role
         self._process = subprocess.Popen(
             [sys.executable, "-m", "bench.child"],
             cwd=ROOT,

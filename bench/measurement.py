@@ -33,6 +33,11 @@ class Measurement:
         limit = self._inserts(rounds, self._scale.publish_messages, publishers=1)
         return [speed("publish", "messages/s", rounds, limit)]
 
+    def library(self) -> list[Outcome]:
+        rounds = self._rounds("library", self._works.library)
+        limit = self._inserts(rounds, self._scale.library_messages, publishers=1)
+        return [speed("library", "messages/s", rounds, limit)]
+
     def fanout(self) -> list[Outcome]:
         rounds = self._rounds("fanout", self._works.fanout)
         scale = self._scale
@@ -91,6 +96,7 @@ class Measurement:
 
 WORKS: dict[str, Callable[[Measurement], list[Outcome]]] = {
     "publish": Measurement.publish,
+    "library": Measurement.library,
     "fanout": Measurement.fanout,
     "ingest": Measurement.ingest,
     "unread": Measurement.unread,

@@ -5,6 +5,7 @@ import socket
 import time
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import ClassVar
 
 from bench.checking import Wrong, check_success
 from bench.messages import PublishLines, is_success
@@ -21,6 +22,7 @@ class Publishers:
     at a time, so many a second, without waiting for answers.
     """
 
+    role: ClassVar[str] = "publishers"
     address: Address
     version: int
     accounts: list[str]

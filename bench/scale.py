@@ -8,6 +8,7 @@ class Scale:
     """Messages of each work, and who sends and reads them."""
 
     publish_messages: int = 1_000_000
+    library_messages: int = 500_000
     fanout_messages: int = 100_000
     ingest_messages: int = 1_000_000  # of all publishers together
     unread_messages: int = 200_000
@@ -26,6 +27,7 @@ class Scale:
         return replace(
             self,
             publish_messages=messages,
+            library_messages=messages,
             fanout_messages=messages,
             ingest_messages=messages,
             unread_messages=messages,
@@ -38,6 +40,7 @@ class Scale:
         return replace(
             self,
             publish_messages=_tenth(self.publish_messages),
+            library_messages=_tenth(self.library_messages),
             fanout_messages=_tenth(self.fanout_messages),
             ingest_messages=_tenth(self.ingest_messages),
             unread_messages=_tenth(self.unread_messages),

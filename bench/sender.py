@@ -2,6 +2,7 @@
 
 import socket
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from bench.messages import broadcast_line, texts
 from bench.wire import PATIENCE_S, Address
@@ -11,6 +12,7 @@ from bench.wire import PATIENCE_S, Address
 class Sender:
     """A job: write `count` delivery lines, `block` of them at a time, to each reader."""
 
+    role: ClassVar[str] = "publishers"
     readers: int
     count: int
     block: int

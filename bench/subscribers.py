@@ -3,6 +3,7 @@
 import selectors
 import socket
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from bench.checking import Wrong, check_order, check_success, messages_v1, messages_v2
 from bench.stream import CommonStream
@@ -18,6 +19,7 @@ class Subscribers:
     is the whole of coming back. Without openings whoever is connected to just sends.
     """
 
+    role: ClassVar[str] = "subscribers"
     address: Address
     version: int
     openings: list[bytes]

@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Sequence
 from itertools import count
 
+from bench.library import LibraryPublisher, LibrarySubscriber
 from bench.load import Job
 from bench.publishers import Publishers
 from bench.round import Round, run_timed
@@ -36,6 +37,15 @@ class Works:
         topic = self._topic()
         publishing = self._publishing(topic, 1, each, scale.in_flight)
         timed = run_timed(self._target, [self._live(topic, 1, each), publishing])
+        return timed.round(each, first="publishers", block=self._block(topic, 1, each))
+
+    def library(self, scale: Scale) -> Round:
+        """The same with the client library: messages stored and taken a second."""
+        each = scale.library_messages
+        topic, address = self._topic(), self._target.address
+        subscriber = LibrarySubscriber(address, self._account("subscriber"), topic, each)
+        publisher = LibraryPublisher(address, self._account("publisher"), topic, each)
+        timed = run_timed(self._target, [subscriber, publisher])
         return timed.round(each, first="publishers", block=self._block(topic, 1, each))
 
     def fanout(self, scale: Scale) -> Round:

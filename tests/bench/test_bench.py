@@ -59,7 +59,7 @@ async def test_version_2_is_measured_too() -> None:
 async def test_an_unknown_work_is_wrong_usage() -> None:
     code, _, err = await bench("publsh")
     assert code == 2
-    assert "'publsh' is none of publish, fanout" in err
+    assert "'publsh' is none of publish, library" in err
 
 
 def lose(messages: list[str]) -> None:
