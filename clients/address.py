@@ -1,8 +1,11 @@
 """Where brokers are: `HOST:PORT`, several with commas between."""
 
+import re
 from dataclasses import dataclass
 
 DEFAULT_PORT = 3000
+
+_PORT = re.compile("[0-9]{1,5}")
 
 
 class BadAddress(ValueError):
@@ -27,7 +30,10 @@ def _address(text: str) -> Address:
     host, colon, port = text.rpartition(":")
     if not colon or text.endswith("]"):
         host, port = text, str(DEFAULT_PORT)
-    host = host.removeprefix("[").removesuffix("]")
-    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        raise BadAddress(f"{text!r} is not an address; IPv6 goes in brackets: [HOST]:PORT")
+    if not host or not _PORT.fullmatch(port) or not 0 < int(port) < 65536:
         raise BadAddress(f"{text!r} is not an address; it takes the form HOST:PORT")
     return Address(host, int(port))

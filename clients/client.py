@@ -1,21 +1,33 @@
 """An account's session, kept up through lost connections: what both clients have in common."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Sequence
 from itertools import count
 from types import TracebackType
-from typing import Any, ClassVar, Self, TypedDict, Unpack
+from typing import ClassVar, Self, Unpack, cast
 
-from clients.address import Address, addresses
+from msgspec import UNSET
+
+from clients.address import Address, BadAddress, addresses
 from clients.backoff import Backoff
-from clients.errors import PASSING, AccountNotFound, NoBroker, RequestRefused, SessionEnded, refusal
+from clients.errors import (
+    PASSING,
+    AccountNotFound,
+    NoBroker,
+    PubSubError,
+    RequestRefused,
+    SessionEnded,
+    refusal,
+)
 from clients.link import Link, open_link
+from clients.options import Options, check
+from clients.questions import Questions, Then, Unanswered
 from clients.states import Phase, State
 from clients.values import Confirmations, Message, TopicState, messages_of
 from protocol.incoming import Delivered, HistoryBlocks, Reply, Succeeded
 from protocol.names import Role
 from protocol.reasons import Reason
-from protocol.replies import Error, Limits, ReceiptCount, Topics
+from protocol.replies import Limits, ReceiptCount, Topics
 from protocol.requests import (
     AnyRequest,
     Connect,
@@ -28,28 +40,6 @@ from protocol.requests import (
 )
 
 SIGN_IN = "sign in"  # the id of the request that signs in
-
-StateWatcher = Callable[[State], None]
-Then = Callable[[Reply], None]
-
-
-class Unanswered(Exception):
-    """The connection ended before the reply came. Kept inside the library."""
-
-
-class Options(TypedDict, total=False):
-    """How a client connects.
-
-    `create` makes the account if there is none. `timeout_s` (10) bounds one try to connect,
-    and one to sign in. A broker that is silent for two `heartbeat_s` (10) is given up.
-    `on_state` is called at every change of `state`, inside the event loop; it must not raise.
-    """
-
-    create: bool
-    on_state: StateWatcher | None
-    backoff: Backoff
-    timeout_s: float
-    heartbeat_s: float
 
 
 class Client:
@@ -69,13 +59,16 @@ class Client:
         """Prepare a session of `email` with a broker at one of `brokers` ("HOST:PORT,...").
 
         Raises:
-            BadAddress: `brokers` is text that names no address.
+            BadAddress: `brokers` names no address.
         """
         self.email = email
         self.state = State(Phase.OFFLINE)
         self.limits: Limits | None = None  # what the broker takes, once signed in
         self.user_type = ""  # "publisher" or "subscriber", once signed in
+        check(options)
         self._brokers = addresses(brokers) if isinstance(brokers, str) else [*brokers]
+        if not self._brokers:
+            raise BadAddress("there has to be at least one address, HOST:PORT")
         self._create = options.get("create", False)
         self._on_state = options.get("on_state")
         self._backoff = options.get("backoff", Backoff())
@@ -85,11 +78,12 @@ class Client:
         self._session: Link | None = None  # the same, while it is signed in
         self._live: asyncio.Future[Link] | None = None
         self._ended: SessionEnded | None = None
+        self._opened = False
         self._closed = False
         self._retry = asyncio.Event()
         self._staying: asyncio.Task[None] | None = None
         self._numbers = count(1)
-        self._asked: dict[str, tuple[asyncio.Future[Reply], Then | None]] = {}
+        self._questions = Questions(self._throttle)
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -102,7 +96,7 @@ class Client:
         traceback: TracebackType | None,
     ) -> None:
         try:
-            if error is None:
+            if error is None and not self._closed:
                 await self._finish()
         finally:
             await self.close()
@@ -114,12 +108,19 @@ class Client:
             NoBroker: none was reached.
             AccountNotFound: there is no such account and `create` was not asked for.
             RequestRefused: the account is not let in.
+            SessionEnded: the client has been closed.
         """
+        if self._ended is not None:
+            raise self._ended.with_traceback(None)
+        if self._opened:
+            raise RuntimeError("the client is open already")
+        self._opened = True
         try:
             link = await self._connect(0, create=self._create)
         except BaseException:
-            self._link = None
-            self._tell(State(Phase.OFFLINE))
+            self._opened = False
+            if self._ended is None:
+                self._tell(State(Phase.OFFLINE))
             raise
         self._staying = asyncio.get_running_loop().create_task(self._stay_connected(link))
         self._staying.add_done_callback(self._staying_ended)
@@ -127,12 +128,13 @@ class Client:
     async def close(self) -> None:
         """End the session. What was not answered by now may be carried out or not."""
         self._closed = True
-        self._end(Phase.CLOSED, SessionEnded("the client has been closed"))
+        self._end(Phase.CLOSED, "the client has been closed")
         if self._staying is not None:
             self._staying.cancel()
-            await asyncio.wait([self._staying])
         if self._link is not None:
             await self._link.close()
+        if self._staying is not None:
+            await asyncio.wait([self._staying])
 
     def retry_now(self) -> None:
         """While reconnecting, try again at once."""
@@ -193,7 +195,8 @@ class Client:
         while True:
             link = await self._live_link()
             try:
-                return await self._ask_on(link, request, then=then)
+                number = f"ask {next(self._numbers)}"
+                return await self._questions.ask(link, request, number, then)
             except RequestRefused as refused:
                 if refused.reason == Reason.STOPPING:
                     await asyncio.wait([link.lost])
@@ -206,29 +209,15 @@ class Client:
 
     async def _live_link(self) -> Link:
         """Return the connection, once it is signed in."""
-        if self._ended is not None:
-            raise self._ended
-        if self._live is None:
-            raise SessionEnded("the client is not open; use it in `async with`, or call open()")
+        self._check_usable()
+        assert self._live is not None
         return await asyncio.shield(self._live)
 
-    async def _ask_on(
-        self, link: Link, request: AnyRequest, number: str = "", then: Then | None = None
-    ) -> Reply:
-        number = request.id = number or f"ask {next(self._numbers)}"
-        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        self._asked[number] = future, then
-        link.write(encode(request))
-        self._throttle()
-        either: list[asyncio.Future[Any]] = [future, link.lost]
-        try:
-            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-            if not future.done():
-                raise Unanswered(link.lost.result())
-            return future.result()
-        finally:
-            self._asked.pop(number, None)
-            self._throttle()
+    def _check_usable(self) -> None:
+        if self._ended is not None:
+            raise self._ended.with_traceback(None)  # it would grow with every time
+        if self._live is None:
+            raise SessionEnded("the client is not open; use it in `async with`, or call open()")
 
     def _takes(self, account: Succeeded) -> bool:
         """Return whether an account of this role may use this client."""
@@ -237,8 +226,8 @@ class Client:
     def _session_begins(self, account: Succeeded) -> None:
         """The account is signed in anew; called before anything that comes after."""
 
-    def _session_ends(self, error: SessionEnded) -> None:
-        """There will be no other session."""
+    def _session_ends(self) -> None:
+        """There will be no other session; `_ended` says why."""
 
     def _throttle(self) -> None:
         """Read on, or not."""
@@ -260,69 +249,109 @@ class Client:
 
     def answered(self, reply: Reply) -> None:
         """Hand a reply to whoever asked."""
-        if reply.id == SIGN_IN and isinstance(reply, Succeeded) and self._takes(reply):
+        self._questions.answered(reply)
+
+    def _signed_in(self, account: Reply) -> None:
+        assert isinstance(account, Succeeded)
+        if UNSET in (account.user_type, account.subscriptions, account.limits):
+            raise ValueError("the reply to the sign-in lacks something")
+        if self._takes(account):
+            self.limits = cast(Limits, account.limits)
+            self.user_type = str(account.user_type)
             self._session = self._link
-            self._session_begins(reply)
-        future, then = self._asked.get(str(reply.id), (None, None))
-        if future is None or future.done():
-            return
-        if isinstance(reply, Error):
-            future.set_exception(refusal(reply))
-            return
-        if then is not None:
-            then(reply)
-        future.set_result(reply)
+            self._session_begins(account)
 
     def lost(self) -> None:
         """Let requests wait for the next connection."""
         self._session = None
+        self._questions.forget()
         if self._live is not None and self._live.done() and self._ended is None:
             self._live = asyncio.get_running_loop().create_future()
 
     # staying connected
 
     async def _connect(self, attempt: int, *, create: bool) -> Link:
-        """Make one try at all brokers, and sign in at the one that answers."""
-        link, address = await open_link(
-            self._brokers,
-            self,
-            self._timeout_s,
-            lambda address: self._tell(State(Phase.CONNECTING, address, attempt=attempt)),
+        """Sign in at the first of the brokers that lets us in.
+
+        Raises:
+            NoBroker: none answered.
+            RequestRefused: one did, and none let us in.
+        """
+        faults: list[str] = []
+        passing: RequestRefused | None = None
+        for address in self._brokers:
+            try:
+                return await self._connect_to(address, attempt, create=create)
+            except NoBroker as error:
+                faults.append(str(error))
+            except RequestRefused as refused:
+                if refused.reason not in PASSING:
+                    raise
+                passing = refused
+        raise passing or NoBroker(
+            f"no broker answered ({'; '.join(faults)}); start one with `pubsub broker`, or"
+            " name another with --connect HOST:PORT"
         )
-        self._link = link
-        self._tell(State(Phase.SIGNING_IN, address, attempt=attempt))
+
+    async def _connect_to(self, address: Address, attempt: int, *, create: bool) -> Link:
+        self._tell(State(Phase.CONNECTING, address, attempt=attempt))
+        link = await open_link(address, self, self._timeout_s)
         try:
+            if self._ended is not None:
+                raise self._ended  # closed meanwhile
+            self._link = link
+            self._tell(State(Phase.SIGNING_IN, address, attempt=attempt))
             async with asyncio.timeout(self._timeout_s):
-                account = await self._sign_in(link, create=create)
+                await self._sign_in(link, create=create)
+            if link.lost.done():
+                raise Unanswered(link.lost.result())  # right after the reply
         except (TimeoutError, Unanswered) as error:
-            link.abort("")
-            fault = str(error) or f"did not let us sign in within {self._timeout_s:g} s"
-            raise NoBroker(f"the broker at {address}: {fault}") from error
+            raise self._not_signed_in(link, address, error) from error
         except BaseException:
             link.abort("")
             raise
         self._create = False
-        assert isinstance(account.limits, Limits)
-        self.limits, self.user_type = account.limits, str(account.user_type)
         self._live = self._live or asyncio.get_running_loop().create_future()
         self._live.set_result(link)
         self._tell(State(Phase.LIVE, address))
         return link
 
-    async def _sign_in(self, link: Link, *, create: bool) -> Succeeded:
+    def _not_signed_in(self, link: Link, address: Address, error: Exception) -> PubSubError:
+        """Return what it means that the connection ended, or took too long, before the reply."""
+        link.abort("")
+        if self._ended is not None:
+            return self._ended
+        if link.notice is not None and link.notice.reason == Reason.TAKEN_OVER:
+            return refusal(link.notice)
+        fault = str(error) or f"it did not let us sign in within {self._timeout_s:g} s"
+        return NoBroker(f"{address}: {fault}")
+
+    async def _sign_in(self, link: Link, *, create: bool) -> None:
         try:
-            account = await self._ask_on(link, self._sign_in_request(), SIGN_IN)
+            reply = await self._questions.ask(
+                link, self._sign_in_request(), SIGN_IN, self._signed_in
+            )
         except AccountNotFound:
             if not create:
                 raise
-            account = await self._ask_on(link, self._create_request(), SIGN_IN)
-        assert isinstance(account, Succeeded)
-        if not self._takes(account):
+            reply = await self._create_account(link)
+        assert isinstance(reply, Succeeded)
+        if not self._takes(reply):
             raise RequestRefused(
                 Reason.WRONG_ROLE,
-                f"{self.email} is a {account.user_type}, and this takes a {self.role}'s account",
+                f"{self.email} is a {reply.user_type}, and this takes a {self.role}'s account",
             )
-        return account
+
+    async def _create_account(self, link: Link) -> Reply:
+        try:
+            return await self._questions.ask(link, self._create_request(), SIGN_IN, self._signed_in)
+        except RequestRefused as refused:
+            if refused.reason != Reason.ACCOUNT_EXISTS:
+                raise
+            # Somebody else made it in between.
+            return await self._questions.ask(
+                link, self._sign_in_request(), SIGN_IN, self._signed_in
+            )
 
     async def _stay_connected(self, link: Link) -> None:
         """Connect again whenever the connection is lost, until the session ends for good."""
@@ -330,12 +359,13 @@ class Client:
             why = await self._until_lost(link)
             notice = link.notice
             if notice is not None and notice.reason == Reason.TAKEN_OVER:
-                self._end(Phase.CLOSED, SessionEnded(why))
+                self._end(Phase.CLOSED, why)
                 return
             try:
                 link = await self._reconnect(why)
             except RequestRefused as refused:
-                self._end(Phase.REFUSED, SessionEnded(str(refused)))
+                taken_over = refused.reason == Reason.TAKEN_OVER
+                self._end(Phase.CLOSED if taken_over else Phase.REFUSED, str(refused))
                 return
 
     async def _reconnect(self, why: str) -> Link:
@@ -343,8 +373,8 @@ class Client:
         for attempt in count(1):
             pause_s = self._backoff.pause_s(attempt)
             retry_at = asyncio.get_running_loop().time() + pause_s
-            self._tell(State(Phase.RECONNECTING, None, why, attempt, retry_at))
             self._retry.clear()
+            self._tell(State(Phase.RECONNECTING, None, why, attempt, retry_at))
             await _within(self._retry.wait(), pause_s)
             try:
                 return await self._connect(attempt, create=False)
@@ -360,6 +390,7 @@ class Client:
         """Return why the connection ended; end it when the other side has fallen silent."""
         heard, asked = -1, False
         while not await _within(asyncio.wait([link.lost]), self._heartbeat_s):
+            await asyncio.sleep(0)  # what came while the program kept the loop busy is heard now
             if link.heard == heard and asked and not link.paused:
                 link.abort(f"the broker has not answered for {2 * self._heartbeat_s:g} s")
                 await asyncio.wait([link.lost])
@@ -372,24 +403,29 @@ class Client:
     def _staying_ended(self, task: asyncio.Task[None]) -> None:
         """Let nobody wait for ever where a fault of the library ended its task."""
         if not task.cancelled() and (error := task.exception()) is not None:
-            self._end(Phase.CLOSED, SessionEnded(f"the client library failed: {error!r}"))
+            self._end(Phase.CLOSED, f"the client library failed: {error!r}")
             raise error  # the event loop reports it
 
-    def _end(self, phase: Phase, error: SessionEnded) -> None:
+    def _end(self, phase: Phase, why: str) -> None:
         """There will be no other session: tell everyone who waits for one. Once."""
         if self._ended is not None:
             return
-        self._ended = error
+        error = self._ended = SessionEnded(why)
         if self._live is not None and not self._live.done():
             self._live.set_exception(error)
             self._live.exception()  # whoever waits sees it; nobody has to
-        self._session_ends(error)
-        self._tell(State(phase, None, str(error)))
+        self._session_ends()
+        self._tell(State(phase, None, why))
 
     def _tell(self, state: State) -> None:
         self.state = state
-        if self._on_state is not None:
+        if self._on_state is None:
+            return
+        try:
             self._on_state(state)
+        except Exception as error:
+            told = {"message": "on_state raised", "exception": error}
+            asyncio.get_running_loop().call_exception_handler(told)
 
 
 async def _within(work: Awaitable[object], limit_s: float) -> bool:

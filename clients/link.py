@@ -5,8 +5,8 @@ It knows version 2's lines and nothing of what they are for. Nothing is tried ag
 
 import asyncio
 import os
+import re
 import socket
-from collections.abc import Callable, Sequence
 from typing import Protocol, cast
 
 from clients.address import Address
@@ -16,6 +16,7 @@ from protocol.lines import LineSplitter, LineTooLong
 from protocol.replies import Error
 
 LINE_LIMIT_BYTES = 64 * 1024 * 1024  # longer lines than any broker of ours sends
+CLOSING_S = 1.0  # what was written has this long to go out
 
 
 class Receiver(Protocol):
@@ -56,8 +57,9 @@ class Link(asyncio.Protocol):
         try:
             for line in self._splitter.feed(data):
                 self._take(line)
-        except ValueError as error:
-            self.abort(f"what answered does not speak the protocol: {error}")
+        except (ValueError, RecursionError) as error:
+            # The error may quote what came, which can be anything.
+            self.abort(f"it does not speak version 2 of the protocol: {ascii(str(error))[1:120]}")
 
     def connection_lost(self, error: Exception | None) -> None:
         if not self.lost.done():
@@ -82,6 +84,7 @@ class Link(asyncio.Protocol):
     def resume(self) -> None:
         if self.paused and not self._transport.is_closing():
             self.paused = False
+            self.heard += 1  # it could not be heard, which is not the same as being silent
             self._transport.resume_reading()
 
     def abort(self, why: str) -> None:
@@ -90,10 +93,12 @@ class Link(asyncio.Protocol):
         self._transport.abort()
 
     async def close(self) -> None:
-        """Send what was written and end the connection."""
+        """Send what was written and end the connection; cancelling that ends it at once."""
         self._transport.close()
-        await asyncio.wait([self.lost], timeout=1.0)
-        self._transport.abort()  # a peer that reads nothing would keep it open
+        try:
+            await asyncio.wait([self.lost], timeout=CLOSING_S)
+        finally:
+            self._transport.abort()  # a peer that reads nothing would keep it open
         await asyncio.wait([self.lost])
 
     def _take(self, line: bytes | LineTooLong) -> None:
@@ -104,42 +109,36 @@ class Link(asyncio.Protocol):
             self._receiver.delivered(incoming, len(line))
         elif isinstance(incoming, Error) and not isinstance(incoming.id, int | str):
             self.notice = incoming  # the broker is about to close
+        elif not isinstance(incoming.id, int | str):
+            raise ValueError("a reply has no id")
         else:
             self._receiver.answered(incoming)
 
 
-async def open_link(
-    brokers: Sequence[Address],
-    receiver: Receiver,
-    timeout_s: float,
-    trying: Callable[[Address], None],
-) -> tuple[Link, Address]:
-    """Connect to the first of `brokers` that answers; each is announced to `trying`.
+async def open_link(address: Address, receiver: Receiver, timeout_s: float) -> Link:
+    """Connect to `address`.
 
     Raises:
-        NoBroker: none of them does.
+        NoBroker: nothing answers there.
     """
-    faults = []
-    for address in brokers:
-        trying(address)
-        try:
-            async with asyncio.timeout(timeout_s):
-                _, link = await asyncio.get_running_loop().create_connection(
-                    lambda: Link(receiver), address.host, address.port
-                )
-            return link, address
-        except TimeoutError:
-            faults.append(f"{address} did not answer within {timeout_s:g} s")
-        except OSError as error:
-            faults.append(f"{address}: {_plain(error)}")
-    raise NoBroker(
-        f"no broker was reached ({'; '.join(faults)}); start one with `pubsub broker`, or"
-        " name another with --connect HOST:PORT"
-    )
+    try:
+        async with asyncio.timeout(timeout_s):
+            _, link = await asyncio.get_running_loop().create_connection(
+                lambda: Link(receiver), address.host, address.port
+            )
+    except TimeoutError as error:
+        raise NoBroker(f"{address}: no answer within {timeout_s:g} s") from error
+    except OSError as error:
+        raise NoBroker(f"{address}: {_plain(error)}") from error
+    except ValueError as error:
+        raise NoBroker(f"{str(address)[:100]!r} cannot be connected to: {error}") from error
+    return link
 
 
 def _plain(error: OSError) -> str:
-    """Say what is wrong without the numbers and the address, which the sentence has."""
-    if isinstance(error, socket.gaierror) or not error.errno:
+    """Say what is wrong without the numbers and the addresses, which the sentence has."""
+    if isinstance(error, socket.gaierror):
         return error.strerror or str(error)
-    return os.strerror(error.errno)
+    # Where a name stands for several addresses, one error tells of all of them.
+    numbers = [error.errno] if error.errno else map(int, re.findall(r"\[Errno (\d+)\]", str(error)))
+    return ", ".join(dict.fromkeys(map(os.strerror, numbers))) or str(error)

@@ -18,12 +18,17 @@ class Progress:
     delivered: int = 0
     acked: int = 0
 
-    def begin(self, cursor: int, head: int) -> None:
-        """A new connection begins, where the broker's cursor stands at `cursor` of `head`."""
-        if head < self.taken:
-            # The topic was made anew, in another store: its seqs mean other messages.
+    def begin(self, cursor: int, head: int) -> bool:
+        """A new connection begins, where the broker's cursor stands at `cursor` of `head`.
+
+        Return whether the topic is another one, made anew in another store: then its seqs
+        mean other messages than those that came before.
+        """
+        anew = head < self.taken
+        if anew:
             self.taken = self.processed = cursor
         self.delivered = self.acked = cursor
+        return anew
 
     def receive(self, first: int, last: int) -> int:
         """Messages `first` to `last` have come; return how many of them came before."""
@@ -34,6 +39,11 @@ class Progress:
 
     def confirm(self, seq: int) -> None:
         self.processed = max(self.processed, min(seq, self.taken))
+
+    @property
+    def unheard(self) -> bool:
+        """Whether the program has confirmed more than the broker was told on this connection."""
+        return self.processed > self.acked
 
     def due(self) -> int | None:
         """Return the seq to acknowledge now, if there is one, and count it as done."""

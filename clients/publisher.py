@@ -3,22 +3,25 @@
 import asyncio
 import secrets
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Sequence
+from contextlib import aclosing, suppress
 from typing import Unpack
 
 from clients.address import Address
-from clients.client import Client, Options
-from clients.errors import RequestRefused, SessionEnded
+from clients.client import Client
+from clients.errors import PubSubError, RequestRefused, SessionEnded
+from clients.options import Options
 from clients.outbox import Batch, Outbox, Publication
 from clients.values import Receipt
 from protocol.incoming import Reply, Succeeded
 from protocol.names import Role
 from protocol.reasons import Reason
+from protocol.replies import Limits
 from protocol.requests import Connect, CreateTopic
 from protocol.requests import Create as CreateAccount
 
 WINDOW_MESSAGES = 10_000
-WINDOW_CHARACTERS = 8 * 1024 * 1024
+WINDOW_BYTES = 8 * 1024 * 1024
 
 
 class Publisher(Client):
@@ -32,12 +35,13 @@ class Publisher(Client):
     together. After a lost connection what was not answered is sent again under the same ids,
     so that nothing is stored twice. While no broker is there publishes wait.
 
-    Leaving `async with` without an error waits for what is under way, and raises the first
-    refusal among it.
+    Leaving `async with` without an error waits for all that is under way, and raises the first
+    refusal among it, or what ended the session before it was stored.
 
     `producer` names this program to the broker. With a name of its own choosing, and ids
     given to `publish_together`, a program that was killed learns from `last_id` what is
-    stored. Without one a new name is made, which is enough to survive lost connections.
+    stored. Without one a new name is made, which is enough to survive lost connections. Each
+    running program has a name of its own: a newer session of the same name takes over.
     """
 
     role = Role.PUBLISHER
@@ -53,8 +57,9 @@ class Publisher(Client):
     ) -> None:
         super().__init__(brokers, email, **options)
         self._producer = producer or f"python {secrets.token_hex(8)}"
-        self._outbox = Outbox(window, WINDOW_CHARACTERS)
+        self._outbox = Outbox(window, WINDOW_BYTES)
         self._flushing = False
+        self._unknown: SessionEnded | None = None  # why it is not known what was stored
 
     @property
     def last_id(self) -> int:
@@ -95,28 +100,28 @@ class Publisher(Client):
 
         Messages are stored in the order in which they were accepted.
         """
-        while self._outbox.full:
-            await self._outbox.room.wait()
+        await self._room()
         return self.send_soon(topic, text)
 
     def send_soon(self, topic: str, text: str) -> Publication:
         """Accept a message at once, whether there is room for it or not."""
-        publication = self._outbox.add(topic, text, self._line_bytes())
-        self._flush_soon()
-        return publication
+        batch = self._accept(topic, text)
+        return Publication(batch, batch.count - 1)
 
     async def publish_together(
         self, topic: str, texts: Sequence[str], *, id: int | None = None
     ) -> Receipt:
         """Publish messages next to each other, all or none, and return the first one's receipt.
 
-        `id`, if given, is above every one before it. Under an id that is stored already
-        nothing is stored again; the receipt then has no seq.
+        `id`, if given, is above `last_id`. Cancelling the wait does not take them back.
+
+        Raises:
+            ValueError: there are no messages, or `id` is not above `last_id`.
+            TopicNotFound, RequestRefused, SessionEnded: as in `publish`.
         """
-        while self._outbox.full:
-            await self._outbox.room.wait()
-        self._line_bytes()
-        batch = self._outbox.add_batch(topic, [*texts], id)
+        await self._room()
+        self._check_usable()
+        batch = self._outbox.add_batch(topic, texts, id)
         self._flush_soon()
         return await Publication(batch, 0)
 
@@ -132,35 +137,25 @@ class Publisher(Client):
         Takes from `texts` only while there is room. `stored` is told now and then how many
         from the first on are on disk. When one is refused, all before it are stored and some
         after it may be. An error that `texts` raises goes on up once all before it are stored.
+
+        Raises:
+            TopicNotFound, RequestRefused, SessionEnded: as in `publish`.
         """
-        under_way: deque[tuple[Batch, list[Publication]]] = deque()
-        done = 0
-
-        async def settle() -> None:
-            """Wait for the oldest batch, and tell how much is stored."""
-            nonlocal done
-            batch, own = under_way.popleft()
-            await asyncio.shield(batch.first_seq)
-            done += len(own)
-            if stored is not None:
-                stored(done)
-
+        if isinstance(texts, str):
+            raise TypeError("messages are a list of texts, not one text")
+        parts = Parts(stored)
         try:
-            async for text in _each(texts):
-                publication = await self.send(topic, text)
-                if under_way and under_way[-1][0] is publication.batch:
-                    under_way[-1][1].append(publication)
-                    continue
-                under_way.append((publication.batch, [publication]))
-                while under_way[0][0].first_seq.done():
-                    await settle()
+            async with aclosing(_each(texts)) as each:
+                async for text in each:
+                    if self._outbox.full:
+                        await self._room()
+                    if parts.add(self._accept(topic, text)):
+                        await parts.settle_done()
         except Exception:
-            while under_way:
-                await settle()
+            await parts.settle_all()
             raise
-        while under_way:
-            await settle()
-        return done
+        await parts.settle_all()
+        return parts.stored
 
     async def drain(self) -> None:
         """Return when all that was accepted by now is stored or refused."""
@@ -179,14 +174,20 @@ class Publisher(Client):
     def _session_begins(self, account: Succeeded) -> None:
         if isinstance(account.last_id, int):
             self._outbox.last_id = max(self._outbox.last_id, account.last_id)
-        self._write(self._outbox.under_way())
+        self._write(self._outbox.under_way(self._limits()))
 
-    def _session_ends(self, error: SessionEnded) -> None:
-        self._outbox.fail(error)
+    def _session_ends(self) -> None:
+        if self._outbox.messages:
+            self._unknown = self._ended
+        self._outbox.fail(str(self._ended))
 
     async def _finish(self) -> None:
         waiting = [batch.first_seq for batch in self._outbox.unanswered()]
-        await asyncio.gather(*map(asyncio.shield, waiting))
+        await self.drain()
+        for first_seq in waiting:
+            first_seq.result()
+        if self._unknown is not None:
+            raise self._unknown
 
     def _sign_in_request(self) -> Connect:
         return Connect(user_email=self.email, version=2, producer=self._producer)
@@ -198,12 +199,20 @@ class Publisher(Client):
 
     # sending
 
-    def _line_bytes(self) -> int:
-        if self._ended is not None:
-            raise self._ended
-        if self.limits is None:
-            raise SessionEnded("the publisher is not open; use it in `async with`")
-        return self.limits.line_bytes
+    async def _room(self) -> None:
+        """Return when there is room, or the session has ended."""
+        while self._outbox.full:
+            await self._outbox.room.wait()
+
+    def _accept(self, topic: str, text: str) -> Batch:
+        self._check_usable()
+        batch = self._outbox.add(topic, text, self._limits())
+        self._flush_soon()
+        return batch
+
+    def _limits(self) -> Limits:
+        assert self.limits is not None  # it has been signed in
+        return self.limits
 
     def _flush_soon(self) -> None:
         if not self._flushing:
@@ -213,7 +222,7 @@ class Publisher(Client):
     def _flush(self) -> None:
         self._flushing = False
         if self._ended is None:
-            self._write(self._outbox.seal(self._line_bytes()))
+            self._write(self._outbox.seal(self._limits()))
 
     def _write(self, batches: Sequence[Batch]) -> None:
         """Send `batches`; where the connection is gone, they are sent on the next one."""
@@ -224,7 +233,52 @@ class Publisher(Client):
         self._session.write(b"".join(batch.line for batch in batches))
 
 
-async def _each(texts: Iterable[str] | AsyncIterable[str]) -> AsyncIterator[str]:
+class Parts:
+    """The batches of one `publish_many`, and how many messages of its own each has."""
+
+    def __init__(self, tell: Callable[[int], None] | None) -> None:
+        self.stored = 0
+        self._tell = tell
+        self._under_way: deque[Batch] = deque()
+        self._counts: deque[int] = deque()
+        self._refused: PubSubError | None = None
+
+    def add(self, batch: Batch) -> bool:
+        """A message has come into `batch`; return whether that is one that was not there."""
+        new = not self._under_way or self._under_way[-1] is not batch
+        if new:
+            self._under_way.append(batch)
+            self._counts.append(0)
+        self._counts[-1] += 1
+        return new
+
+    async def settle_done(self) -> None:
+        """Count what is stored by now, and raise the first refusal."""
+        while self._under_way and self._under_way[0].first_seq.done():
+            await self._settle()
+
+    async def settle_all(self) -> None:
+        """Wait until all is stored or refused, and raise the first refusal."""
+        while self._under_way:
+            with suppress(PubSubError):
+                await self._settle()
+        if self._refused is not None:
+            raise self._refused
+
+    async def _settle(self) -> None:
+        batch, count = self._under_way.popleft(), self._counts.popleft()
+        try:
+            await asyncio.shield(batch.first_seq)
+        except PubSubError as error:
+            self._refused = self._refused or error
+            raise
+        if self._refused is None:
+            self.stored += count
+            if self._tell is not None:
+                self._tell(self.stored)
+
+
+async def _each(texts: Iterable[str] | AsyncIterable[str]) -> AsyncGenerator[str, None]:
     if isinstance(texts, AsyncIterable):
         async for text in texts:
             yield text

@@ -2,13 +2,13 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Self, Unpack
 
 from clients.address import Address
-from clients.client import Client, Options
-from clients.errors import SessionEnded
+from clients.client import Client
+from clients.options import Options
 from clients.progress import Progress
 from clients.values import Message, SubscriptionState, messages_of
 from protocol.incoming import Delivered, Reply, Succeeded, Unread
@@ -42,11 +42,13 @@ class Subscriber(Client):
     A message is confirmed when the next one is asked for, or when `async with` is left
     without an error. What was not confirmed comes again the next time. Within one subscriber
     each message comes once and in the order of its topic, through any number of lost
-    connections. Cancelling a wait for the next one loses nothing.
+    connections. Cancelling a wait for the next one loses nothing. One task at a time takes
+    messages.
 
     With `auto_confirm=False` nothing is confirmed but by `confirm`.
 
-    Reading stops while about `ahead_bytes` wait to be taken.
+    Reading stops while about `ahead_bytes` wait to be taken. When the session has ended,
+    nothing more is handed out: it could not be confirmed, and comes again the next time.
     """
 
     role = Role.SUBSCRIBER
@@ -67,19 +69,23 @@ class Subscriber(Client):
         self._queue: deque[Waiting] = deque()
         self._queued_bytes = 0
         self._arrived = asyncio.Event()  # a block waits, or none will come any more
+        self._taking = False  # somebody waits for the next block
         self._taken: Iterator[Message] = iter(())  # what is left of the block being handed out
         self._handed: Message | None = None  # the newest, not confirmed yet
         self._dirty: set[str] = set()  # topics where something may be due to be acknowledged
+        self._acknowledging = False  # in this turn of the event loop
 
     async def subscribe(self, topic: str, from_: From | None = None) -> None:
         """Subscribe to `topic`, or put the subscription elsewhere.
 
         `from_` is where it begins: with what is published from now on ("new"), with the
         oldest message there is ("all") or with a seq. Without it a new subscription begins
-        with what is new, and one that is there already stays where it is.
+        with what is new, and one that is there already stays where it is. What was handed
+        out and not confirmed before the subscription was put elsewhere is not confirmed.
 
         Raises:
             TopicNotFound: there is no such topic.
+            RequestRefused: for another reason.
         """
         request = Subscribe(topic_name=topic)
         if from_ is not None:
@@ -90,7 +96,10 @@ class Subscriber(Client):
                 self._drop(topic)
                 self._progress[topic] = Progress()
 
-        await self._ask(request, then=put)
+        try:
+            await self._ask(request, then=put)
+        finally:
+            self._acknowledge_soon(topic)  # nothing was, while it was not known where it stands
 
     async def unsubscribe(self, topic: str) -> None:
         """End the subscription; nothing of `topic` is handed out after that.
@@ -100,7 +109,6 @@ class Subscriber(Client):
         """
         request = Unsubscribe(topic_name=topic)
         await self._ask(request, then=lambda _: self._drop(topic), done_if=Reason.NOT_SUBSCRIBED)
-        self._drop(topic)
 
     async def subscriptions(self) -> list[SubscriptionState]:
         """Return the account's subscriptions, oldest topic first."""
@@ -109,7 +117,7 @@ class Subscriber(Client):
         return reply.subscriptions
 
     def confirm(self, topic: str, seq: int) -> None:
-        """All of `topic` up to `seq`, of what was handed out, is processed."""
+        """All of `topic` up to `seq`, which was handed out, is processed."""
         progress = self._progress.get(topic)
         if progress is not None:
             progress.confirm(seq)
@@ -126,13 +134,15 @@ class Subscriber(Client):
         Raises:
             SessionEnded: a newer session has taken over, or the account is not let in again.
         """
-        self._confirm_handed()
         message = next(self._taken, None)
         while message is None:
+            self._confirm_handed()
             waiting = await self._next_block()
             self._taken = self._messages(waiting)
             message = next(self._taken, None)
-        self._handed = message
+        self._handed = message  # all before it is confirmed, once for this turn of the loop
+        if not self._acknowledging:
+            self._begin_acknowledging()
         return message
 
     async def blocks(self) -> AsyncIterator[list[Message]]:
@@ -164,21 +174,25 @@ class Subscriber(Client):
 
     def _session_begins(self, account: Succeeded) -> None:
         assert isinstance(account.subscriptions, list)
-        known = self._progress
-        self._progress = {}
+        known, self._progress = self._progress, {}
         for one in account.subscriptions:
-            progress = known.get(one.topic_name) or Progress(one.cursor, one.cursor)
-            progress.begin(one.cursor, one.head)
+            progress = known.pop(one.topic_name, None) or Progress(one.cursor, one.cursor)
+            if progress.begin(one.cursor, one.head):
+                self._discard(one.topic_name)
             self._progress[one.topic_name] = progress
+        for topic in known:  # not subscribed any more
+            self._discard(topic)
 
-    def _session_ends(self, error: SessionEnded) -> None:
+    def _session_ends(self) -> None:
+        self._queue.clear()
+        self._handed, self._taken = None, iter(())
         self._arrived.set()
 
     def _throttle(self) -> None:
         """Read on unless enough waits to be taken; a reply that is awaited lies behind it."""
         if self._link is None:
             return
-        if self._queued_bytes > self._ahead_bytes and not self._asked:
+        if self._queued_bytes > self._ahead_bytes and not self._questions:
             self._link.pause()
         else:
             self._link.resume()
@@ -186,37 +200,54 @@ class Subscriber(Client):
     async def _finish(self) -> None:
         """Confirm what was handed out, and see that the broker has heard of it."""
         self._confirm_handed()
-        self._acknowledge()
-        await self._ask(Ping())
-        self._acknowledge()  # where the connection was lost meanwhile
+        self._taken = iter(())
+        while True:
+            session = self._session
+            self._acknowledge_all(self._progress)
+            heard = not any(progress.unheard for progress in self._progress.values())
+            await self._ask(Ping())
+            if heard and session is self._session:
+                return
+            # The connection is a new one. What comes again on it is acknowledged again.
 
     # handing out
 
     async def _next_block(self) -> Waiting:
-        # The loop turns once a block, whatever the program does with its messages.
-        await asyncio.sleep(0)
-        while not self._queue:
-            if self._ended is not None:
-                if self._closed:
-                    raise StopAsyncIteration
-                raise self._ended
-            self._arrived.clear()
-            await self._arrived.wait()
+        if self._taking:
+            raise RuntimeError("another task is taking messages already")
+        self._taking = True
+        try:
+            # The loop turns once a block, whatever the program does with its messages.
+            await asyncio.sleep(0)
+            await self._one_queued()
+        finally:
+            self._taking = False
         waiting = self._queue.popleft()
         self._queued_bytes -= waiting.size
         self._throttle()
         return waiting
+
+    async def _one_queued(self) -> None:
+        while not self._queue or self._ended is not None:
+            if self._closed:
+                raise StopAsyncIteration
+            self._check_usable()
+            self._arrived.clear()
+            await self._arrived.wait()
 
     def _messages(self, waiting: Waiting) -> Iterator[Message]:
         unread = isinstance(waiting.block, Unread)
         return messages_of(waiting.block, waiting.start, unread=unread)
 
     def _drop(self, topic: str) -> None:
-        """Hand out nothing more of `topic`."""
+        """The subscription is gone, or is put elsewhere."""
         self._progress.pop(topic, None)
-        kept = [one for one in self._queue if one.block.topic_name != topic]
-        self._queue = deque(kept)
-        self._queued_bytes = sum(one.size for one in kept)
+        self._discard(topic)
+
+    def _discard(self, topic: str) -> None:
+        """Hand out nothing more of what has come of `topic`."""
+        self._queue = deque(one for one in self._queue if one.block.topic_name != topic)
+        self._queued_bytes = sum(one.size for one in self._queue)
         if self._handed is not None and self._handed.topic == topic:
             self._handed, self._taken = None, iter(())
 
@@ -228,17 +259,41 @@ class Subscriber(Client):
             self.confirm(handed.topic, handed.seq)
 
     def _acknowledge_soon(self, topic: str) -> None:
-        if not self._dirty:
-            asyncio.get_running_loop().call_soon(self._acknowledge)
         self._dirty.add(topic)
+        if not self._acknowledging:
+            self._begin_acknowledging()
+
+    def _begin_acknowledging(self) -> None:
+        self._acknowledging = True
+        asyncio.get_running_loop().call_soon(self._acknowledge)
 
     def _acknowledge(self) -> None:
         """Tell the broker how far the program has come, in one line a topic."""
+        self._acknowledging = False
+        handed = self._handed
+        if handed is not None and self._auto_confirm and handed.topic in self._progress:
+            self._progress[handed.topic].confirm(handed.seq - 1)
+            self._dirty.add(handed.topic)
         topics, self._dirty = self._dirty, set()
+        self._acknowledge_all(topics)
+
+    def _acknowledge_all(self, topics: Iterable[str]) -> None:
         if self._session is None:
             return  # what comes again is acknowledged then
         for topic in topics:
             progress = self._progress.get(topic)
-            seq = progress.due() if progress is not None else None
+            if progress is None or self._is_moving(topic):
+                continue
+            seq = progress.due()
             if seq is not None:
                 self._session.write(encode(Ack(topic_name=topic, seq=seq, id="ack")))
+
+    def _is_moving(self, topic: str) -> bool:
+        """Whether the subscription is being put elsewhere.
+
+        An ack that is meant for the old place could reach the broker in the new one.
+        """
+        return any(
+            isinstance(request, Subscribe) and request.topic_name == topic
+            for request in self._questions
+        )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import count, islice, repeat
 
 from msgspec import Struct
 
@@ -47,9 +48,15 @@ class Confirmations(Struct, frozen=True, gc=False):
 
 def messages_of(block: BlockOfMessages, start: int = 0, *, unread: bool) -> Iterator[Message]:
     """Yield the messages of `block` from place `start` on."""
-    topic, first, at = block.topic_name, block.seq, block.published_at
     publishers = block.publishers
-    one = publishers[0] if len(publishers) == 1 else None
-    for place in range(start, len(block.messages)):
-        who = one if one is not None else publishers[place]
-        yield Message(topic, first + place, block.messages[place], who, at, unread)
+    whose = repeat(publishers[0]) if len(publishers) == 1 else islice(publishers, start, None)
+    # One call that stays in C for the whole block.
+    return map(
+        Message,
+        repeat(block.topic_name),
+        count(block.seq + start),
+        islice(block.messages, start, None),
+        whose,
+        repeat(block.published_at),
+        repeat(unread),
+    )

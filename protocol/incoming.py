@@ -28,6 +28,10 @@ class BlockOfMessages(Struct, gc=False):
     publishers: list[str]
     published_at: datetime
 
+    def __post_init__(self) -> None:
+        if len(self.publishers) not in (1, len(self.messages)):
+            raise ValueError("a block has one publisher, or one for each message")
+
     def publisher(self, place: int) -> str:
         """Return who published the message at `place` of `messages`."""
         return self.publishers[place if len(self.publishers) > 1 else 0]

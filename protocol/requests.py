@@ -172,6 +172,24 @@ def encode(request: AnyRequest) -> bytes:
     return _encode(request) + b"\n"
 
 
+def publish_line(topic_name: bytes, bodies: Sequence[bytes], number: int) -> bytes:
+    """Return the line that publishes `bodies` together under the id `number`.
+
+    Topic and messages are JSON already, so that each is encoded once however it is sent.
+    """
+    if len(bodies) == 1:
+        return b'{"action":"publish_msg","topic_name":%s,"msg":%s,"id":%d}\n' % (
+            topic_name,
+            bodies[0],
+            number,
+        )
+    return b'{"action":"publish_many","topic_name":%s,"msgs":[%s],"id":%d}\n' % (
+        topic_name,
+        b",".join(bodies),
+        number,
+    )
+
+
 def _decode_one(line: bytes | LineTooLong) -> AnyRequest | RequestRefused:
     if isinstance(line, LineTooLong):
         return RequestRefused(

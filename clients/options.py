@@ -1,0 +1,37 @@
+"""How a client connects."""
+
+from collections.abc import Callable
+from typing import TypedDict
+
+from clients.backoff import Backoff
+from clients.states import State
+
+StateWatcher = Callable[[State], None]
+
+
+class Options(TypedDict, total=False):
+    """What every client takes, by keyword.
+
+    `create` makes the account if there is none. `timeout_s` (10) bounds one try to connect,
+    and one to sign in. A broker that is silent for two `heartbeat_s` (10) is given up.
+    `on_state` is called at every change of `state`, inside the event loop; what it raises is
+    given to the loop's exception handler and changes nothing. `backoff` says how long to wait
+    between tries.
+    """
+
+    create: bool
+    on_state: StateWatcher | None
+    backoff: Backoff
+    timeout_s: float
+    heartbeat_s: float
+
+
+def check(options: Options) -> None:
+    """Tell of a misspelt option, which would be ignored otherwise.
+
+    Raises:
+        TypeError: there is no such option.
+    """
+    unknown = options.keys() - Options.__annotations__.keys()
+    if unknown:
+        raise TypeError(f"there is no option {', '.join(sorted(unknown))}")
