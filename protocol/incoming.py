@@ -29,8 +29,8 @@ class BlockOfMessages(Struct, gc=False):
     published_at: datetime
 
     def __post_init__(self) -> None:
-        if len(self.publishers) not in (1, len(self.messages)):
-            raise ValueError("a block has one publisher, or one for each message")
+        if not self.messages or len(self.publishers) not in (1, len(self.messages)):
+            raise ValueError("a block has messages, and one publisher or one for each of them")
 
     def publisher(self, place: int) -> str:
         """Return who published the message at `place` of `messages`."""
