@@ -1,10 +1,9 @@
 """`pubsub backlog`: who is behind by how much."""
 
-import sys
-
 import msgspec
 
 from app.commands.ending import run as run_command
+from app.commands.output import write
 from app.commands.table import print_table
 from app.commands.topics import topic_states
 
@@ -34,8 +33,7 @@ async def _show(connect: str, email: str | None, as_json: bool) -> None:
         ]
         nothing = "there are no topics yet"
     if as_json:
-        for row in rows:
-            sys.stdout.buffer.write(msgspec.json.encode(row) + b"\n")
+        write(b"".join(msgspec.json.encode(row) + b"\n" for row in rows))
         return
     heads = ["TOPIC", "UNREAD"] if own else ["TOPIC", "SUBSCRIPTIONS", "BEHIND", "UNREAD"]
     print_table(heads, [[_shown(value) for value in row.values()] for row in rows], nothing=nothing)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import NoReturn
 
 from app.main import FAILED, INTERRUPTED, NO_BROKER, WRONG_USAGE
+from app.text import harmless
 from clients import BadAddress, NoBroker, RequestRefused, SessionEnded
 
 
@@ -19,7 +20,7 @@ class Failed(Exception):
 
 def say(text: str) -> None:
     """Tell the person something; data goes to standard output instead."""
-    print(f"pubsub: {text}", file=sys.stderr, flush=True)
+    print(f"pubsub: {harmless(text)}", file=sys.stderr, flush=True)
 
 
 def run(work: Coroutine[None, None, None]) -> None:
@@ -33,6 +34,8 @@ def run_checked(work: Callable[[], object]) -> None:
         work()
     except (WrongUsage, BadAddress) as error:
         _exit(WRONG_USAGE, str(error))
+    except UnicodeEncodeError:
+        _exit(WRONG_USAGE, "a topic, a message or an e-mail that was given is not UTF-8 text")
     except NoBroker as error:
         _exit(NO_BROKER, str(error))
     except (Failed, RequestRefused, SessionEnded) as error:

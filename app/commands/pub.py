@@ -1,17 +1,12 @@
 """`pubsub pub`: publish one message, or one per line of standard input."""
 
-import asyncio
-import os
-import sys
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from app.commands.ending import Failed, say
 from app.commands.ending import run as run_command
+from app.commands.lines import lines, too_long
 from app.commands.signing_in import Watcher, wanted_email, with_remedy
 from clients import AccountNotFound, Publisher, TopicNotFound
-
-READ_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True)
@@ -35,7 +30,7 @@ async def _publish(options: Options) -> None:
             if options.create:
                 await publisher.create_topic(options.topic, exist_ok=True)
             if options.text is not None:
-                await publisher.publish(options.topic, options.text)
+                await _publish_text(publisher, options.topic, options.text)
             else:
                 await _check_topic(publisher, options.topic)
                 await _publish_lines(publisher, options.topic)
@@ -55,6 +50,14 @@ def _no_topic(topic: str) -> Failed:
     return Failed(f"there is no topic {topic!r}; add --create to make it")
 
 
+async def _publish_text(publisher: Publisher, topic: str, text: str) -> None:
+    assert publisher.limits is not None
+    limit = publisher.limits.message_bytes
+    if too_long(text, limit):
+        raise Failed(f"the message takes more than the {limit} bytes that one may")
+    await publisher.publish(topic, text)
+
+
 async def _publish_lines(publisher: Publisher, topic: str) -> None:
     """Publish standard input, with several commits' worth under way at a time."""
     assert publisher.limits is not None
@@ -65,33 +68,9 @@ async def _publish_lines(publisher: Publisher, topic: str) -> None:
         on_disk = count
 
     try:
-        lines = _lines(publisher.limits.message_bytes)
-        await publisher.publish_many(topic, lines, stored=stored)
+        texts = lines(publisher.limits.message_bytes)
+        await publisher.publish_many(topic, texts, stored=stored)
     except BaseException as error:
         if not isinstance(error, Failed) or on_disk:
             say(f"{on_disk} messages are on disk, up to line {on_disk}; what came after may not be")
         raise
-
-
-async def _lines(message_bytes: int) -> AsyncIterator[str]:
-    """Yield the lines of standard input as they come.
-
-    A line is what ends with a newline, or what the end of the input leaves.
-    """
-    rest, number = b"", 0
-    while data := await asyncio.to_thread(os.read, sys.stdin.fileno(), READ_BYTES):
-        *lines, rest = (rest + data).split(b"\n")
-        for line in lines:
-            number += 1
-            yield _text(line, number)
-        if len(rest) > message_bytes:
-            raise Failed(f"line {number + 1} of the input is longer than {message_bytes} bytes")
-    if rest:
-        yield _text(rest, number + 1)
-
-
-def _text(line: bytes, number: int) -> str:
-    try:
-        return line.decode()
-    except UnicodeDecodeError as error:
-        raise Failed(f"line {number} of the input is not UTF-8 text: {error}") from error

@@ -8,6 +8,7 @@ import msgspec
 
 from app.commands.ending import Failed, WrongUsage
 from app.commands.ending import run as run_command
+from app.commands.output import write
 from app.commands.signing_in import Watcher, wanted_email, with_remedy
 from app.text import harmless
 from clients import AccountNotFound, Message, Subscriber, TopicNotFound
@@ -80,11 +81,10 @@ def _print(messages: Sequence[Message], *, as_json: bool) -> None:
         data = b"".join(_as_json(message) for message in messages)
     else:
         texts = [message.text for message in messages]
-        if sys.stdout.isatty():
+        if sys.stdout is not None and sys.stdout.isatty():
             texts = [*map(harmless, texts)]
         data = "\n".join([*texts, ""]).encode()
-    sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()
+    write(data)
 
 
 def _as_json(message: Message) -> bytes:

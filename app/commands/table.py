@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from app.commands.ending import say
+from app.commands.output import write
 from app.text import harmless
 
 
@@ -13,7 +14,9 @@ def print_table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, nothing:
         return
     cells = [heads, *([harmless(cell) for cell in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = []
     for row in cells:
         first = row[0].ljust(widths[0])
         others = (cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))
-        print("  ".join([first, *others]).rstrip())
+        lines.append("  ".join([first, *others]).rstrip() + "\n")
+    write("".join(lines).encode())

@@ -1,10 +1,9 @@
 """`pubsub topics`: what there is."""
 
-import sys
-
 import msgspec
 
 from app.commands.ending import run as run_command
+from app.commands.output import write
 from app.commands.signing_in import wanted_email
 from app.commands.table import print_table
 from clients import Observer
@@ -24,8 +23,7 @@ async def topic_states(connect: str, email: str | None) -> tuple[str, list[Topic
 async def _list(connect: str, email: str | None, as_json: bool) -> None:
     _, states = await topic_states(connect, email)
     if as_json:
-        for state in states:
-            sys.stdout.buffer.write(msgspec.json.encode(state) + b"\n")
+        write(b"".join(msgspec.json.encode(state) + b"\n" for state in states))
         return
     print_table(
         ["TOPIC", "MESSAGES", "SUBSCRIBERS", "UNREAD", "NEWEST"],

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import signal
 import subprocess
 import sysconfig
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from broker import Broker
+from broker import Broker, Settings
 from tests.process import PUBSUB, ROOT, environment, run
 
 LINES = 100_000
@@ -171,14 +172,140 @@ async def test_what_cannot_be_done_is_one_sentence_and_its_exit_code(
     assert "Traceback" not in ended.err
 
 
-async def test_pub_says_which_line_is_not_text_and_what_is_stored(
-    connect_env: dict[str, str],
+MESSAGE_BYTES = 2**20  # that one may take as JSON
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        b"",
+        b"\n",
+        b"a\r\n\n\nb\0c\n\x01\x1b[0m\n\xe2\x80\xa8 \xf0\x9f\x8c\xb7\n",
+        b"no newline at the end",
+        b"x" * (MESSAGE_BYTES - 2) + b"\n" + b"short\n" * 9,
+        (b"\1" * 100_000 + b"\n") * 12,
+        b'"\\\n' * 300_000,
+    ],
+    ids=["nothing", "a blank line", "odd", "unended", "the longest", "escapes", "many"],
+)
+async def test_lines_of_any_content_come_back_byte_for_byte(
+    connect_env: dict[str, str], tmp_path: Path, given: bytes
+) -> None:
+    original = tmp_path / "original"  # a file is read in larger pieces than a pipe
+    original.write_bytes(given)
+    published = await run(
+        *["pub", "T", "--email", "p@b.c", "--create"], given=original, env=connect_env
+    )
+    assert (published.code, published.out, published.err) == (0, b"", "")
+    expected = given if given.endswith(b"\n") or not given else given + b"\n"
+    count = expected.count(b"\n")
+    if count:
+        subscribe = ["sub", "T", "--email", "s@b.c", "--create", "--count", str(count)]
+        assert (await run(*subscribe, env=connect_env)).out == expected
+    behind = await run("backlog", "--email", "p@b.c", "--json", env=connect_env)
+    assert json.loads(behind.out)["unread"] == 0
+
+
+@pytest.mark.parametrize(
+    ("bad", "told"),
+    [
+        (b"\xff", "is not UTF-8 text"),
+        (b"x" * MESSAGE_BYTES, "takes more than"),
+        (b"x" * 3 * MESSAGE_BYTES, "takes more than"),
+        (b"\1" * 400_000, "takes more than"),
+    ],
+    ids=["not text", "too long", "much too long", "too long as JSON"],
+)
+@pytest.mark.parametrize("end", [b"", b"\nnext\n"])
+async def test_pub_says_which_line_cannot_be_and_stores_those_before_it(
+    connect_env: dict[str, str], bad: bytes, told: str, end: bytes
 ) -> None:
     ended = await run(
-        *["pub", "T", "--email", "p@b.c", "--create"], given=b"good\n\xff\n", env=connect_env
+        *["pub", "T", "--email", "p@b.c", "--create"],
+        given=b"good\nas good\n" + bad + end,
+        env=connect_env,
     )
     assert ended.code == 1
-    assert "line 2" in ended.err
+    assert f"line 3 of the input {told}" in ended.err
+    assert "2 messages are on disk, up to line 2" in ended.err
+    topics = await run("topics", "--email", "p@b.c", "--json", env=connect_env)
+    assert json.loads(topics.out)["head"] == 2
+
+
+async def idle_pub(
+    broker: Broker, connect_env: dict[str, str]
+) -> tuple[asyncio.subprocess.Process, int]:
+    """Return a `pub` whose first line is on disk and that waits for more, and its input."""
+    reading, writing = os.pipe()
+    process = await asyncio.create_subprocess_exec(
+        *PUBSUB,
+        *["pub", "T", "--email", "p@b.c", "--create"],
+        stdin=reading,
+        stderr=subprocess.PIPE,
+        env=environment(connect_env),
+        cwd=ROOT,
+    )
+    os.close(reading)
+    os.write(writing, b"first\n")
+    subscribe = ["sub", "T", "--email", "s@b.c", "--create", "--count", "1"]
+    while (await run(*subscribe, env=connect_env)).code != 0:
+        pass  # there is no topic yet
+    return process, writing
+
+
+async def test_an_interrupt_ends_pub_while_it_waits_for_a_line(
+    broker: Broker, connect_env: dict[str, str]
+) -> None:
+    process, writing = await idle_pub(broker, connect_env)
+    process.send_signal(signal.SIGINT)
+    _, err = await process.communicate()
+    assert process.returncode == 130
+    assert b"up to line 1;" in err
+    assert b"Traceback" not in err
+    os.close(writing)
+
+
+async def test_pub_tells_of_a_lost_broker_and_goes_on_when_it_is_back(
+    broker: Broker, database: str, connect_env: dict[str, str]
+) -> None:
+    process, writing = await idle_pub(broker, connect_env)
+    assert process.stderr is not None
+    await broker.stop()
+    assert b"being stopped" in await process.stderr.readline()
+    os.write(writing, b"second\n")
+    os.close(writing)
+    async with Broker(Settings(store_url=database, port=broker.port)):
+        _, err = await process.communicate()
+        assert (process.returncode, err.count(b"\n")) == (0, 1)
+        assert b"connected again" in err
+        subscribe = ["sub", "T", "--email", "s@b.c", "--count", "1"]
+        assert (await run(*subscribe, env=connect_env)).out == b"second\n"
+
+
+@pytest.mark.parametrize(
+    ("shell", "told"),
+    [
+        ('"$@" pub T <&-', "standard input is closed"),
+        ('"$@" pub T 0> /dev/null', "standard input cannot be read"),
+        ('"$@" pub T "$(printf "\\377")"', "not UTF-8"),
+        ('"$@" pub "$(printf "\\377")" --create', "not UTF-8"),
+        ('"$@" topics >&-', "standard output is closed"),
+        ('"$@" topics > /dev/full', "standard output cannot be written"),
+        ('"$@" topics --json > /dev/full', "standard output cannot be written"),
+        ('"$@" backlog --json > /dev/full', "standard output cannot be written"),
+        ('"$@" sub T --email s@b.c --create > /dev/full', "standard output cannot be written"),
+    ],
+)
+async def test_what_the_shell_hands_over_can_be_useless(
+    connect_env: dict[str, str], shell: str, told: str
+) -> None:
+    env = connect_env | {"PUBSUB_EMAIL": "p@b.c"}
+    await run("pub", "T", "message", "--create", env=env)
+    ended = await run(env=env, command=["bash", "-c", shell, "-", *PUBSUB])
+    assert ended.code in (1, 2)
+    assert ended.err.startswith("pubsub: ")
+    assert told in ended.err
+    assert ended.err.count("\n") == 1, ended.err
 
 
 async def test_a_closed_pipe_ends_sub_quietly(connect_env: dict[str, str]) -> None:
