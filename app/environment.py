@@ -2,17 +2,34 @@
 
 import os
 from collections.abc import Mapping
+from io import StringIO
 from pathlib import Path
 from urllib.parse import quote
 
 from dotenv import dotenv_values
 
 
-def load(folder: Path) -> None:
-    """Add what a `.env` file in `folder` says to the environment; what is set already stays."""
-    values = {
-        name: value for name, value in dotenv_values(folder / ".env").items() if value is not None
-    }
+class Unreadable(Exception):
+    """There is a `.env` file that cannot be read; the text says why."""
+
+
+def load(folder: Path = Path()) -> None:
+    """Add what a `.env` file in `folder` says to the environment; what is set already stays.
+
+    Raises:
+        Unreadable: nothing has been added.
+    """
+    file = folder / ".env"
+    if not file.is_file():
+        return
+    try:
+        text = file.read_text("utf-8-sig")
+        if "\0" in text:
+            raise ValueError("it holds a NUL")
+    except (OSError, ValueError) as error:
+        raise Unreadable(f"{file.absolute()} cannot be read: {error}; mend or remove it") from error
+    parsed = dotenv_values(stream=StringIO(text))
+    values = {name: value for name, value in parsed.items() if value is not None}
     settings = {name: value for name, value in values.items() if name.startswith("PUBSUB_")}
     for name, value in (_of_the_original(values) | settings).items():
         os.environ.setdefault(name, value)

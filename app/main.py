@@ -6,6 +6,7 @@ usage, 3 no broker reached, 130 interrupted.
 The commands are imported when they are called, so that `--help` and completion are quick.
 """
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -39,11 +40,15 @@ Email = Annotated[
     str | None,
     typer.Option(envvar="PUBSUB_EMAIL", metavar="E-MAIL", help="The account to sign in with."),
 ]
-Json = Annotated[bool, typer.Option("--json", help="One JSON object a line, for programs.")]
+Json = Annotated[
+    bool,
+    typer.Option("--json", envvar="PUBSUB_JSON", help="One JSON object a line, for programs."),
+]
 
 
 @app.command()
 def broker(
+    context: typer.Context,
     host: Annotated[
         str, typer.Option(envvar="PUBSUB_HOST", help="The address to listen on.")
     ] = "127.0.0.1",
@@ -120,6 +125,11 @@ def broker(
     """
     from app.commands import broker as command
 
+    # What is typed wins over what the environment or a .env file says.
+    if _typed(context, "data_dir") and not _typed(context, "store"):
+        store = None
+    elif _typed(context, "store") and not _typed(context, "data_dir"):
+        data_dir = None
     command.run(
         command.Options(
             host=host,
@@ -146,7 +156,12 @@ def pub(
     connect: Connect = "127.0.0.1:3000",
     email: Email = None,
     create: Annotated[
-        bool, typer.Option("--create", help="Make the account and the topic if they are missing.")
+        bool,
+        typer.Option(
+            "--create",
+            envvar="PUBSUB_CREATE",
+            help="Make the account and the topic if they are missing.",
+        ),
     ] = False,
 ) -> None:
     """Publish a message, or one per line of standard input; return when all are on disk.
@@ -164,13 +179,18 @@ def sub(
     connect: Connect = "127.0.0.1:3000",
     email: Email = None,
     create: Annotated[
-        bool, typer.Option("--create", help="Make the account if it is missing.")
+        bool,
+        typer.Option("--create", envvar="PUBSUB_CREATE", help="Make the account if it is missing."),
     ] = False,
-    count: Annotated[int | None, typer.Option(min=1, help="Exit after so many messages.")] = None,
+    count: Annotated[
+        int | None,
+        typer.Option(envvar="PUBSUB_COUNT", min=1, help="Exit after so many messages."),
+    ] = None,
     from_: Annotated[
         str | None,
         typer.Option(
             "--from",
+            envvar="PUBSUB_FROM",
             metavar="all|new|SEQ",
             help="Where to begin: with everything there is, with what comes, or with a seq."
             " Without it: where you left off, and with everything the first time.",
@@ -243,7 +263,10 @@ def subscriber(
 
 @app.command()
 def demo(
-    script: Annotated[bool, typer.Option("--script", help="Play the steps as plain text.")] = False,
+    script: Annotated[
+        bool,
+        typer.Option("--script", envvar="PUBSUB_SCRIPT", help="Play the steps as plain text."),
+    ] = False,
 ) -> None:
     """Show what the project is for: a real broker, real clients, real faults.
 
@@ -257,11 +280,30 @@ def demo(
 
 def main() -> None:
     """Run the command that the arguments name."""
-    environment.load(Path.cwd())
+    _fill_standard_streams()
+    try:
+        environment.load()
+    except environment.Unreadable as error:
+        print(f"pubsub: {error}", file=sys.stderr)
+        sys.exit(WRONG_USAGE)
     try:
         app(prog_name="pubsub")
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+
+
+def _typed(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def _fill_standard_streams() -> None:
+    """Open what whoever called us has closed, so that no socket or file takes its place."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
 
 
 if __name__ == "__main__":

@@ -71,6 +71,13 @@ class BrokerProcess:
         self._process.kill()
         await self._process.wait()
 
+    def send(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    async def read_log_line(self) -> str:
+        assert self._process.stderr is not None
+        return (await self._process.stderr.readline()).decode()
+
     async def stop(self, number: signal.Signals = signal.SIGTERM) -> Ended:
         """Signal it to stop, and return how it ended."""
         if self._process.returncode is None:

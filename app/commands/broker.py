@@ -6,6 +6,7 @@ import ipaddress
 import logging
 import signal
 import sys
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,9 +14,13 @@ from app.commands.ending import say
 from app.main import FAILED, WRONG_USAGE
 from app.places import default_data_dir
 from broker import Broker, CannotListen, Settings, StoreUnusable
+from broker.listening import shown
 from broker.settings import KIB, MIB
 
-LEVELS = {"debug", "info", "warning", "error"}
+LEVELS = ("debug", "info", "warning", "error")
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+_logger = logging.getLogger("pubsub.broker")
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,9 @@ def _wrong_usage(options: Options) -> str | None:
     if options.store is not None and not options.store.startswith(("postgresql://", "postgres://")):
         return "--store takes a URL that begins with postgresql://"
     if options.log_level.lower() not in LEVELS:
-        return f"--log-level takes one of {', '.join(sorted(LEVELS))}"
+        return f"--log-level takes one of {', '.join(LEVELS)}"
+    if not options.host:
+        return "--host takes an address or a name of this machine, such as 127.0.0.1"
     if not options.insecure and not _is_loopback(options.host):
         return (
             f"{options.host} can be reached from other machines, and anyone there could sign in"
@@ -97,26 +104,52 @@ def _loop() -> asyncio.AbstractEventLoop:
 
 async def _serve(settings: Settings) -> None:
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    async with Broker(settings) as broker:
+    _stop_on_signals(stop)
+    broker = Broker(settings)
+    # A start takes long where PostgreSQL recovers from a crash, and can be stopped as well.
+    if not await _unless(stop, broker.start()):
+        return
+    try:
         # What is alive now stays so; looking through it again and again would only cost time.
         gc.collect()
         gc.freeze()
-        host = f"[{broker.host}]" if ":" in broker.host else broker.host
-        print(f"listening on {host}:{broker.port}", flush=True)
-        await _first(stop.wait(), broker.serve())
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)  # a second signal ends the process at once
-        logging.getLogger("pubsub.broker").info("stopping")
+        _announce(shown(broker.host, broker.port))
+        await _unless(stop, broker.serve())
+        _logger.info("stopping")
+    finally:
+        await broker.stop()
 
 
-async def _first(*works: object) -> None:
-    """Return when one of `works` has ended, or raise what it raised."""
-    tasks = [asyncio.ensure_future(work) for work in works]  # type: ignore[call-overload]
-    done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    for task in pending:
-        task.cancel()
-    for task in done:
-        task.result()
+def _stop_on_signals(stop: asyncio.Event) -> None:
+    """Have the first signal set `stop`, and the second end the process at once."""
+    loop = asyncio.get_running_loop()
+
+    def heard() -> None:
+        stop.set()
+        for number in STOP_SIGNALS:
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
+
+    for number in STOP_SIGNALS:
+        loop.add_signal_handler(number, heard)
+
+
+def _announce(address: str) -> None:
+    try:
+        print(f"listening on {address}", flush=True)
+    except OSError as error:
+        _logger.warning("listening on %s; standard output cannot be written: %s", address, error)
+        sys.stdout = None  # Python would complain once more when it flushes it at exit
+
+
+async def _unless(stop: asyncio.Event, work: Coroutine[None, None, None]) -> bool:
+    """Do `work` and return True. Where `stop` comes first, cancel it and return False."""
+    task, stopping = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
+    await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    for one in (task, stopping):
+        one.cancel()
+    await asyncio.wait({task, stopping})
+    if task.cancelled():
+        return False
+    task.result()
+    return True

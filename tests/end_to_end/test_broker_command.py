@@ -5,11 +5,12 @@ import os
 import re
 import signal
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.process import run, running_broker, start_broker
+from tests.process import PUBSUB, ROOT, environment, run, running_broker, start_broker
 from tests.wire import Wire
 
 
@@ -56,6 +57,73 @@ async def test_stopping_answers_what_was_accepted_and_saves_cursors(data_dir: Pa
         state = (await wire.read())["subscriptions"][0]
         assert (state["cursor"], state["head"]) == (stored, stored)
         await wire.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_second_signal_ends_it_at_once(data_dir: Path, number: signal.Signals) -> None:
+    broker = await start_broker("--port", "0", "--data-dir", data_dir)
+    server = int((data_dir / "postgres" / "postmaster.pid").read_text().split("\n")[0])
+    os.kill(server, signal.SIGSTOP)  # so that stopping takes for ever
+    broker.send(number)
+    assert "stopping" in await broker.read_log_line()
+    assert (await broker.stop(number)).code == -number
+    os.kill(server, signal.SIGCONT)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_it_can_be_stopped_while_it_starts(number: signal.Signals) -> None:
+    asked = asyncio.Event()
+
+    async def never_answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        await reader.read(-1)
+        writer.close()
+
+    async with await asyncio.start_server(never_answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        process = await asyncio.create_subprocess_exec(
+            *PUBSUB,
+            *["broker", "--port", "0", "--store", f"postgresql://127.0.0.1:{port}/x"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment(),
+            cwd=ROOT,
+        )
+        await asked.wait()
+        process.send_signal(number)
+        assert await process.communicate() == (b"", b"")
+        assert process.returncode == 0
+
+
+@pytest.mark.parametrize("streams", ["<&- >&- 2>&-", "> /dev/full"])
+async def test_it_serves_without_the_standard_streams(
+    data_dir: Path, tmp_path: Path, streams: str
+) -> None:
+    port = free_port()
+    shell = f'exec "$@" broker --port {port} --data-dir "$0" {streams}'
+    process = await asyncio.create_subprocess_exec(
+        *["bash", "-c", shell, str(data_dir), *PUBSUB],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(),
+        cwd=ROOT,
+    )
+    wire = await in_the_end(port)
+    assert (await wire.ask("create", user_email="a@b.c", user_type="publisher"))["code"] == 0
+    await wire.close()
+    process.send_signal(signal.SIGTERM)
+    _, err = await process.communicate()
+    assert process.returncode == 0, err
+    assert b"Traceback" not in err
+
+
+async def in_the_end(port: int) -> Wire:
+    """Connect once somebody listens."""
+    while True:
+        try:
+            return await Wire.open(port)
+        except ConnectionRefusedError:
+            await asyncio.sleep(0)  # the next try asks again
 
 
 async def test_a_port_in_use_is_one_sentence_and_exit_1(data_dir: Path) -> None:
@@ -125,6 +193,7 @@ async def test_an_address_beyond_this_machine_needs_insecure(data_dir: Path) -> 
         ["--store", "mysql://localhost/x"],
         ["--store", "postgresql://localhost/x", "--data-dir", "somewhere"],
         ["--log-level", "loud"],
+        ["--host", ""],
         ["--port", "70000"],
         ["--nonsense"],
     ],
@@ -148,6 +217,28 @@ async def test_a_dotenv_file_and_the_names_of_the_original_work(
     ended = await run("pub", "T", "hello", "--email", "a@b.c", "--create", cwd=tmp_path)
     assert (ended.code, ended.err) == (0, "")
     assert (await broker.stop()).code == 0
+
+
+async def test_what_is_typed_wins_over_the_environment(
+    database: str, data_dir: Path, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("DATABASE_ADDRESS=127.0.0.1:1\nDATABASE_NAME=x\n")
+    typed = ["--port", "0", "--data-dir", str(data_dir)]
+    assert (await (await start_broker(*typed, cwd=tmp_path)).stop()).code == 0
+    (tmp_path / ".env").write_text("PUBSUB_DATA_DIR=/dev/null\n")
+    typed = ["--port", "0", "--store", database]
+    assert (await (await start_broker(*typed, cwd=tmp_path)).stop()).code == 0
+
+
+@pytest.mark.parametrize("content", [b"PUBSUB_PORT=\xff\n", b"PUBSUB_PORT=\0\n"])
+async def test_a_dotenv_file_that_is_not_text_is_one_sentence(
+    tmp_path: Path, content: bytes
+) -> None:
+    (tmp_path / ".env").write_bytes(content)
+    ended = await run("broker", cwd=tmp_path)
+    assert ended.code == 2
+    assert ended.err.startswith(f"pubsub: {tmp_path / '.env'} cannot be read")
+    assert ended.err.count("\n") == 1
 
 
 async def test_a_broker_on_a_server_keeps_its_state_there(database: str) -> None:

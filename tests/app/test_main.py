@@ -1,0 +1,29 @@
+"""The options of the `pubsub` command."""
+
+import inspect
+
+import pytest
+from typer.models import OptionInfo
+
+from app.main import app
+
+
+def options() -> list[tuple[str, OptionInfo]]:
+    """Return the options of all commands, with the names of their parameters."""
+    found = []
+    for command in app.registered_commands:
+        assert command.callback is not None
+        for name, parameter in inspect.signature(command.callback).parameters.items():
+            for about in getattr(parameter.annotation, "__metadata__", ()):
+                if isinstance(about, OptionInfo):
+                    found.append((name, about))
+    return found
+
+
+@pytest.mark.parametrize(("name", "option"), options())
+def test_every_option_can_be_set_in_the_environment(name: str, option: OptionInfo) -> None:
+    assert option.envvar == f"PUBSUB_{name.rstrip('_').upper()}"
+
+
+def test_the_options_are_found() -> None:
+    assert {"host", "connect", "from_", "json", "script"} <= {name for name, _ in options()}
