@@ -2,16 +2,16 @@
 
 import asyncio
 import secrets
-from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from typing import Unpack
 
 from clients.address import Address
 from clients.client import Client
-from clients.errors import PubSubError, RequestRefused, SessionEnded
+from clients.errors import RequestRefused, SessionEnded
 from clients.options import Options
 from clients.outbox import Batch, Outbox, Publication
+from clients.stream import Stream
 from clients.values import Receipt
 from protocol.incoming import Reply, Succeeded
 from protocol.names import Role
@@ -143,19 +143,18 @@ class Publisher(Client):
         """
         if isinstance(texts, str):
             raise TypeError("messages are a list of texts, not one text")
-        parts = Parts(stored)
+        stream = Stream(stored)
+        taking = asyncio.ensure_future(self._take(topic, texts, stream))
         try:
-            async with aclosing(_each(texts)) as each:
-                async for text in each:
-                    if self._outbox.full:
-                        await self._room()
-                    if parts.add(self._accept(topic, text)):
-                        await parts.settle_done()
-        except Exception:
-            await parts.settle_all()
-            raise
-        await parts.settle_all()
-        return parts.stored
+            # A refusal is not left to be found out with the next text, which may be long in
+            # coming.
+            await asyncio.wait([taking, stream.failed], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            taking.cancel()
+            await asyncio.wait([taking])
+        await stream.settled()
+        taking.result()
+        return stream.stored
 
     async def drain(self) -> None:
         """Return when all that was accepted by now is stored or refused."""
@@ -199,6 +198,16 @@ class Publisher(Client):
 
     # sending
 
+    async def _take(
+        self, topic: str, texts: Iterable[str] | AsyncIterable[str], stream: Stream
+    ) -> None:
+        """Accept all of `texts`, as there is room."""
+        async with aclosing(_each(texts)) as each:
+            async for text in each:
+                if self._outbox.full:
+                    await self._room()
+                stream.add(self._accept(topic, text))
+
     async def _room(self) -> None:
         """Return when there is room, or the session has ended."""
         while self._outbox.full:
@@ -231,51 +240,6 @@ class Publisher(Client):
         for batch in batches:
             batch.sendings += 1
         self._session.write(b"".join(batch.line for batch in batches))
-
-
-class Parts:
-    """The batches of one `publish_many`, and how many messages of its own each has."""
-
-    def __init__(self, tell: Callable[[int], None] | None) -> None:
-        self.stored = 0
-        self._tell = tell
-        self._under_way: deque[Batch] = deque()
-        self._counts: deque[int] = deque()
-        self._refused: PubSubError | None = None
-
-    def add(self, batch: Batch) -> bool:
-        """A message has come into `batch`; return whether that is one that was not there."""
-        new = not self._under_way or self._under_way[-1] is not batch
-        if new:
-            self._under_way.append(batch)
-            self._counts.append(0)
-        self._counts[-1] += 1
-        return new
-
-    async def settle_done(self) -> None:
-        """Count what is stored by now, and raise the first refusal."""
-        while self._under_way and self._under_way[0].first_seq.done():
-            await self._settle()
-
-    async def settle_all(self) -> None:
-        """Wait until all is stored or refused, and raise the first refusal."""
-        while self._under_way:
-            with suppress(PubSubError):
-                await self._settle()
-        if self._refused is not None:
-            raise self._refused
-
-    async def _settle(self) -> None:
-        batch, count = self._under_way.popleft(), self._counts.popleft()
-        try:
-            await asyncio.shield(batch.first_seq)
-        except PubSubError as error:
-            self._refused = self._refused or error
-            raise
-        if self._refused is None:
-            self.stored += count
-            if self._tell is not None:
-                self._tell(self.stored)
 
 
 async def _each(texts: Iterable[str] | AsyncIterable[str]) -> AsyncGenerator[str, None]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Any
 
@@ -296,12 +297,13 @@ async def test_half_a_surrogate_pair_is_told_and_hurts_nothing(outbox: Outbox, w
 
 async def _tells(outbox: Outbox, wrong: Any, error: type[Exception]) -> None:
     outbox.add("T", "before", LIMITS)
-    for add in (
+    wrong_ways: list[Callable[[], object]] = [
         lambda: outbox.add("T", wrong, LIMITS),
         lambda: outbox.add(wrong, "x", LIMITS),
         lambda: outbox.add_batch("T", ["x", wrong], None),
         lambda: outbox.add_batch(wrong, ["x"], None),
-    ):
+    ]
+    for add in wrong_ways:
         with pytest.raises(error):
             add()
     outbox.add("T", "after", LIMITS)
