@@ -55,3 +55,10 @@ def test_messages_are_counted_without_the_dividers() -> None:
 def test_a_ring_without_room_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one row"):
         Ring(0)
+
+
+def test_dividers_that_have_left_are_forgotten() -> None:
+    ring = Ring(4)
+    for number in range(100):
+        ring.append_many([DividerRow(f"{number}")])
+    assert len(ring._dividers) == 4
