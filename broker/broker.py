@@ -6,10 +6,12 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
+from broker.census import Census
 from broker.connection import Connection
 from broker.disk import DiskWatch
 from broker.hub import Hub
 from broker.settings import Settings
+from broker.snapshot import Snapshot
 from broker.store.errors import StoreError
 from broker.store.interface import Store
 from broker.store.postgres import EmbeddedStore, PostgresStore
@@ -68,6 +70,7 @@ class Broker:
         try:
             self._hub = Hub(self.settings, self._store)
             self._hub.topics.load(await self._store.topics())
+            self.census = Census(self._hub, self.settings.data_dir)
             await self._listen()
         except BaseException:
             await self._store.close()
@@ -77,6 +80,7 @@ class Broker:
         self._tasks = [
             loop.create_task(self._hub.log.run(), name="log"),
             loop.create_task(self._hub.keep_saving(), name="cursors"),
+            loop.create_task(self.census.run(), name="census"),
         ]
         if self.settings.data_dir is not None:
             watch = DiskWatch(self.settings.data_dir, self.settings.disk_floor_bytes)
@@ -88,6 +92,13 @@ class Broker:
         """Return never; raise what made the broker unable to go on, should that happen."""
         assert self._failed is not None
         await self._failed
+
+    def snapshot(self, rows: int = 200) -> Snapshot:
+        """Return how the broker is now, with at most `rows` topics and as many sessions.
+
+        Cheap enough to be asked for several times a second.
+        """
+        return self.census.snapshot(rows)
 
     async def stop(self) -> None:
         """Stop as the class promises. A second call waits for the first."""
@@ -156,11 +167,13 @@ class Broker:
     def _made(self, connection: Connection) -> None:
         if self._stopping is None:
             self._connections.add(connection)
+            self.census.add(connection)
         else:
             connection.abort()  # it was on its way when the broker stopped listening
 
     def _gone(self, connection: Connection) -> None:
         self._connections.discard(connection)
+        self.census.forget(connection)
         self._one_gone.set()
 
     async def _save_cursors(self) -> None:
