@@ -34,7 +34,7 @@ class Options:
 
 def run(options: Options) -> None:
     """Serve until SIGTERM or SIGINT, then exit 0; exit 1 where it cannot be done."""
-    fault = _wrong_usage(options)
+    fault = wrong_usage(options)
     if fault is not None:
         say(fault)
         sys.exit(WRONG_USAGE)
@@ -44,14 +44,15 @@ def run(options: Options) -> None:
         stream=sys.stderr,
     )
     try:
-        with asyncio.Runner(loop_factory=_loop) as runner:
-            runner.run(_serve(_settings(options)))
+        with asyncio.Runner(loop_factory=new_loop) as runner:
+            runner.run(_serve(settings_of(options)))
     except (CannotListen, StoreUnusable) as error:
         say(str(error))
         sys.exit(FAILED)
 
 
-def _settings(options: Options) -> Settings:
+def settings_of(options: Options) -> Settings:
+    """Return what the options say, which are not wrong."""
     data_dir = options.data_dir or (None if options.store else default_data_dir())
     return Settings(
         host=options.host,
@@ -65,7 +66,8 @@ def _settings(options: Options) -> Settings:
     )
 
 
-def _wrong_usage(options: Options) -> str | None:
+def wrong_usage(options: Options) -> str | None:
+    """Return what is wrong with the options in a sentence, or None."""
     if options.store is not None and options.data_dir is not None:
         return "--store and --data-dir exclude each other; give one of them"
     if options.store is not None and not options.store.startswith(("postgresql://", "postgres://")):
@@ -87,7 +89,13 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _loop() -> asyncio.AbstractEventLoop:
+def address_of(broker: Broker) -> str:
+    host = f"[{broker.host}]" if ":" in broker.host else broker.host
+    return f"{host}:{broker.port}"
+
+
+def new_loop() -> asyncio.AbstractEventLoop:
+    """Return the fastest kind of event loop there is here."""
     try:
         import uvloop
     except ImportError:  # it is not made for every platform
@@ -104,15 +112,14 @@ async def _serve(settings: Settings) -> None:
         # What is alive now stays so; looking through it again and again would only cost time.
         gc.collect()
         gc.freeze()
-        host = f"[{broker.host}]" if ":" in broker.host else broker.host
-        print(f"listening on {host}:{broker.port}", flush=True)
-        await _first(stop.wait(), broker.serve())
+        print(f"listening on {address_of(broker)}", flush=True)
+        await first_of(stop.wait(), broker.serve())
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)  # a second signal ends the process at once
         logging.getLogger("pubsub.broker").info("stopping")
 
 
-async def _first(*works: object) -> None:
+async def first_of(*works: object) -> None:
     """Return when one of `works` has ended, or raise what it raised."""
     tasks = [asyncio.ensure_future(work) for work in works]  # type: ignore[call-overload]
     done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -22,6 +22,7 @@ class Symbols:
     not_subscribed: str = "○"
     unread: str = "┃"
     incoming: str = "↓"
+    down: str = "▾"  # sorted so
     rule: str = "─"
     bars: str = "▁▂▃▄▅▆▇█"
 
@@ -41,6 +42,7 @@ ASCII = Symbols(
     not_subscribed="o",
     unread="|",
     incoming="v",
+    down="v",
     rule="-",
     bars="_.-=+*#@",
 )
