@@ -4,7 +4,9 @@ import logging
 import os
 import signal
 import sys
+import time
 from contextlib import suppress
+from threading import Thread
 
 from app.commands.broker import Options, settings_of, wrong_usage
 from app.commands.ending import say
@@ -17,6 +19,11 @@ from app.screens.app import log_to_file
 from app.screens.symbols import terminal_is_ascii
 from app.screens.terminal import require_terminal
 from broker import CannotListen, StoreUnusable
+
+SCREEN_LIMIT_S = 5.0  # for the screen to leave once the broker has ended
+# The screen draws for a few milliseconds at a time. The broker must not wait for that whenever
+# it comes back from the kernel.
+SWITCH_S = 0.0005
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
@@ -40,6 +47,7 @@ def run(options: Options, *, ascii_only: bool) -> None:
     logging.getLogger().setLevel(options.log_level.upper())
     server = BrokerThread(settings_of(options))
     signals = _Signals(server)
+    sys.setswitchinterval(SWITCH_S)
     server.start()
     _show(server, keeper, signals, ascii_only=ascii_only or terminal_is_ascii())
     signals.screen_is_up = False
@@ -95,10 +103,20 @@ class _Signals:
     def _take(self, number: int, frame: object) -> None:
         if not self._server.stopping:
             self._server.ask_to_stop()
+            Thread(target=self._end_for_sure, name="end", daemon=True).start()
         elif self.screen_is_up:
             self._server.forced = True  # the screen leaves the terminal as it was
         else:
             _end_at_once(number)
+
+    def _end_for_sure(self) -> None:
+        """End the process when the broker has ended, though the screen may hang.
+
+        It does where its terminal is gone: nobody takes what it writes.
+        """
+        self._server.join()
+        time.sleep(SCREEN_LIMIT_S)
+        os._exit(0 if self._server.error is None else FAILED)
 
 
 def _end_at_once(number: int = signal.SIGTERM) -> None:

@@ -3,6 +3,7 @@
 import select
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -14,7 +15,7 @@ from app.dashboard.dialogs import Confirm, Trouble
 from app.dashboard.figures import in_bytes
 from app.dashboard.log import LogKeeper
 from app.dashboard.notes import log_notes
-from app.dashboard.rates import Rates
+from app.dashboard.rates import RateMeter
 from app.dashboard.screen import DashboardScreen
 from app.dashboard.server import PACE_S, BrokerThread, Phase
 from app.dashboard.trouble import advice
@@ -52,9 +53,9 @@ class DashboardApp(BaseApp):
         super().__init__(ascii_only=ascii_only, config_dir=config_dir)
         self.server = server
         self._main = DashboardScreen(server, keeper, self.symbols)
-        self._rates = Rates()
+        self._meter = RateMeter()
         self._seen: Snapshot | None = None
-        self._frozen: Snapshot | None = None  # what is shown while the rest goes on
+        self._frozen: View | None = None  # what is shown while the rest goes on
 
     def on_mount(self) -> None:
         self.push_screen(self._main)
@@ -72,25 +73,21 @@ class DashboardApp(BaseApp):
             if self._seen is not None:
                 log_notes(self._seen, server.snapshot)
             self._seen = server.snapshot
-            self._rates.add(server.snapshot)
+            self._meter.add(server.snapshot)
         self._main.show(self._view())
 
     def _view(self) -> View:
         server = self.server
-        return View(
-            server.address,
-            server.phase,
-            self._frozen or server.snapshot,
-            self._rates,
-            sync_words(server),
-            frozen=self._frozen is not None,
-        )
+        if self._frozen is not None:
+            return replace(self._frozen, phase=server.phase, frozen=True)
+        rates, sync = self._meter.rates, sync_words(server)
+        return View(server.address, server.phase, server.snapshot, rates, sync)
 
     # what a person does
 
     def action_freeze(self) -> None:
         """Hold what is shown, or let it go on. The broker goes on either way."""
-        self._frozen = None if self._frozen is not None else self.server.snapshot
+        self._frozen = None if self._frozen is not None else self._view()
         self._tick()
 
     @work(group="stop", exclusive=True)

@@ -37,9 +37,9 @@ class Box(Static):
 class TrafficBox(Box):
     def lines(self, view: View, now: Snapshot) -> list[str]:
         rates = view.rates
-        room = self.size.width - 29
-        into = sparks([*rates.messages_in], room, self._bars)
-        out = sparks([*rates.messages_out], room, self._bars)
+        room = self.size.width - 31
+        into = sparks(rates.messages_in, room, self._bars)
+        out = sparks(rates.messages_out, room, self._bars)
         return [
             f" in  {rates.now.messages_in:>9,.0f}/s {now.messages_in:>12,} {into}",
             f" out {rates.now.messages_out:>9,.0f}/s {now.messages_out:>12,} {out}",
@@ -60,7 +60,7 @@ class HealthBox(Box):
     def lines(self, view: View, now: Snapshot) -> list[str]:
         free = "" if now.free_bytes is None else f"{in_bytes(now.free_bytes)} free "
         room = self.size.width - len(free) - 2
-        trend = sparks([*view.rates.ack_p99_s], room, self._bars)
+        trend = sparks(view.rates.ack_p99_s, room, self._bars)
         return [
             f" ack p50 {in_milliseconds(now.ack_p50_s)}  p99 {in_milliseconds(now.ack_p99_s)}",
             f" slow readers {now.slow:,}  errors {now.refusals:,}",

@@ -67,7 +67,7 @@ class LogPane(Vertical):
     def action_filter(self) -> None:
         box = self.query_one(Input)
         box.display = True
-        box.focus()
+        self.screen.set_focus(box)  # at once: what is typed next belongs there
 
     def action_clear_filter(self) -> None:
         box = self.query_one(Input)

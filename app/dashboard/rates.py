@@ -1,7 +1,8 @@
 """How much a second: what two snapshots say of the time between them."""
 
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from broker.snapshot import Snapshot
 
@@ -19,17 +20,38 @@ class Traffic:
     bytes_out: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
 class Rates:
     """The rates of the last second, and those of the seconds of the last minute."""
+
+    now: Traffic = field(default_factory=Traffic)
+    topics: Mapping[str, float] = field(default_factory=dict)  # messages in, by topic
+    messages_in: Sequence[float] = ()
+    messages_out: Sequence[float] = ()
+    ack_p99_s: Sequence[float] = ()
+
+
+class RateMeter:
+    """Makes rates of the snapshots that it is given, one after the other."""
 
     def __init__(self) -> None:
         self._window: deque[Snapshot] = deque()
         self._second: Snapshot | None = None  # with which the newest whole second began
-        self.now = Traffic()
-        self.topics: dict[str, float] = {}  # messages in, by topic
-        self.messages_in: deque[float] = deque(maxlen=KEPT_S)
-        self.messages_out: deque[float] = deque(maxlen=KEPT_S)
-        self.ack_p99_s: deque[float] = deque(maxlen=KEPT_S)
+        self._now = Traffic()
+        self._topics: dict[str, float] = {}
+        self._messages_in: deque[float] = deque(maxlen=KEPT_S)
+        self._messages_out: deque[float] = deque(maxlen=KEPT_S)
+        self._ack_p99_s: deque[float] = deque(maxlen=KEPT_S)
+
+    @property
+    def rates(self) -> Rates:
+        return Rates(
+            self._now,
+            self._topics,
+            tuple(self._messages_in),
+            tuple(self._messages_out),
+            tuple(self._ack_p99_s),
+        )
 
     def add(self, snapshot: Snapshot) -> None:
         """Take the next snapshot; one that was taken already changes nothing."""
@@ -40,8 +62,8 @@ class Rates:
             self._window.popleft()
         before = self._window[0]
         if before is not snapshot:
-            self.now = _between(before, snapshot)
-            self.topics = _by_topic(before, snapshot)
+            self._now = _between(before, snapshot)
+            self._topics = _by_topic(before, snapshot)
         self._keep(snapshot)
 
     def _keep(self, snapshot: Snapshot) -> None:
@@ -49,9 +71,9 @@ class Rates:
             self._second = snapshot
         elif snapshot.at_s - self._second.at_s >= 1.0:
             traffic = _between(self._second, snapshot)
-            self.messages_in.append(traffic.messages_in)
-            self.messages_out.append(traffic.messages_out)
-            self.ack_p99_s.append(snapshot.ack_p99_s or 0.0)
+            self._messages_in.append(traffic.messages_in)
+            self._messages_out.append(traffic.messages_out)
+            self._ack_p99_s.append(snapshot.ack_p99_s or 0.0)
             self._second = snapshot
 
 

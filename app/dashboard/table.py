@@ -38,7 +38,7 @@ class Column(Generic[Row]):
 
 class _Table(DataTable[Text]):
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "select_cursor", "Inspect", id="table.inspect"),
+        Binding("enter", "select_cursor", "Inspect", id="table.inspect", key_display="Enter"),
         Binding("j", "cursor_down", "Down", show=False),
         Binding("k", "cursor_up", "Up", show=False),
         Binding("g", "scroll_top", "First", show=False),
@@ -127,7 +127,7 @@ class FiguresTable(Vertical, Generic[Row]):
     def action_filter(self) -> None:
         box = self.query_one(Input)
         box.display = True
-        box.focus()
+        self.screen.set_focus(box)  # at once: what is typed next belongs there
 
     def action_clear_filter(self) -> None:
         box = self.query_one(Input)
