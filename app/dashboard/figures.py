@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
 from app.text import harmless
@@ -19,11 +20,11 @@ def in_bytes(count: float) -> str:
 
 
 def in_time(seconds: float) -> str:
-    """Return "3 s", "12 min", "5 h", "2 d"."""
-    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+    """Return "3s", "12m", "5h", "2d"."""
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
         if seconds >= size:
-            return f"{int(seconds // size)} {unit}"
-    return f"{int(seconds)} s"
+            return f"{int(seconds // size)}{unit}"
+    return f"{int(seconds)}s"
 
 
 def as_clock(seconds: float) -> str:
@@ -46,6 +47,15 @@ def number(count: int | None) -> str:
     return "-" if count is None else f"{count:,}"
 
 
+def compact(count: int | None) -> str:
+    """Return a number in at most seven characters."""
+    if count is None or count < 1_000_000:
+        return number(count)
+    if count < 1_000_000_000:
+        return f"{count / 1_000_000:.1f}M"
+    return f"{count / 1_000_000_000:,.1f}G"
+
+
 def sparks(values: Sequence[float], width: int, bars: str) -> str:
     """Return the newest `width` values as bars, the highest of them as the highest bar."""
     shown = values[-width:] if width > 0 else []
@@ -53,8 +63,9 @@ def sparks(values: Sequence[float], width: int, bars: str) -> str:
     return "".join(bars[round(value / top * (len(bars) - 1))] for value in shown)
 
 
-def cell(text: str, width: int, *, right: bool = False) -> Text:
-    """Return what anyone may have written, harmless and cut to `width` cells."""
-    shown = Text(harmless(text), no_wrap=True, end="", justify="right" if right else "left")
-    shown.truncate(width, overflow="ellipsis")
-    return shown
+def cell(text: str, width: int, more: str, *, right: bool = False) -> Text:
+    """Return what anyone may have written, harmless and in `width` cells; `more` marks a cut."""
+    shown = harmless(text)
+    if cell_len(shown) > width:
+        shown = set_cell_size(shown, width - cell_len(more)).rstrip() + more
+    return Text(shown, no_wrap=True, end="", justify="right" if right else "left")

@@ -157,6 +157,6 @@ def _cursor_lines(title: str, cursors: Sequence[tuple[str, CursorFigures]]) -> l
 
 
 def _padded(name: str) -> str:
-    shown = cell(name, NAME_CELLS)
+    shown = cell(name, NAME_CELLS, "~")
     shown.pad_right(NAME_CELLS - shown.cell_len)
     return shown.plain

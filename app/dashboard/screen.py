@@ -12,7 +12,7 @@ from textual.widgets import Footer, Log, Static
 
 from app.dashboard.bar import BrokerBar
 from app.dashboard.boxes import HealthBox, StateBox, TrafficBox
-from app.dashboard.figures import in_bytes, in_time, number
+from app.dashboard.figures import compact, in_bytes, in_time, number
 from app.dashboard.inspect import InspectSession, InspectTopic
 from app.dashboard.log import LogKeeper, LogPane
 from app.dashboard.rates import Rates
@@ -43,6 +43,7 @@ class DashboardScreen(Screen[None]):
         self._symbols = symbols
         self._rates = Rates()
         self._accounts: dict[int, str] = {}
+        self._ready = False  # for something to be shown
 
     def compose(self) -> ComposeResult:
         symbols = self._symbols
@@ -61,9 +62,12 @@ class DashboardScreen(Screen[None]):
 
     def on_mount(self) -> None:
         self.action_pane(0)
+        self._ready = True
 
     def show(self, view: View) -> None:
         """Show `view`, and what has been logged."""
+        if not self._ready:
+            return
         self.query_one(BrokerBar).view = view
         self.query_one(LogPane).look()
         now = view.snapshot
@@ -116,11 +120,11 @@ class DashboardScreen(Screen[None]):
             "Topics",
             [
                 Column("name", lambda one: one.name, sort=lambda one: one.name),
-                Column("msgs", lambda one: number(one.head), 8, lambda one: one.head),
+                Column("msgs", lambda one: compact(one.head), 7, lambda one: one.head),
                 Column("subs", lambda one: number(one.subscriptions), 4),
                 Column("live", lambda one: number(one.live), 4, extra=True),
-                Column("in/s", lambda one: f"{self._rate(one):,.0f}", 6, self._rate),
-                Column("unread", lambda one: number(one.unread), 7, lambda one: one.unread or 0),
+                Column("in/s", lambda one: compact(round(self._rate(one))), 6, self._rate),
+                Column("unread", lambda one: compact(one.unread), 7, lambda one: one.unread or 0),
             ],
             lambda one: one.name,
             sort="in/s",
@@ -138,9 +142,9 @@ class DashboardScreen(Screen[None]):
                 Column("topics", lambda one: number(one.topics) if one.topics else "-", 6),
                 Column("queue", _queue, 9, lambda one: one.queued_bytes),
                 Column(
-                    "behind", lambda one: number(one.behind), 7, lambda one: one.behind, extra=True
+                    "behind", lambda one: compact(one.behind), 7, lambda one: one.behind, extra=True
                 ),
-                Column("idle", lambda one: in_time(one.idle_s), 6, lambda one: one.idle_s),
+                Column("idle", lambda one: in_time(one.idle_s), 4, lambda one: one.idle_s),
             ],
             lambda one: one.number,
             sort="account",

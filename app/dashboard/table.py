@@ -19,7 +19,8 @@ from app.screens.symbols import Symbols
 from app.text import harmless
 
 ROWS = 200
-SCROLLBAR_CELLS = 1
+GAP_CELLS = 1  # before a column with a width
+EDGE_CELLS = 3  # left and right of the table, and its scroll bar
 NAME_CELLS = 16  # the least for a name before extra columns are left out
 
 Row = TypeVar("Row")
@@ -88,7 +89,7 @@ class FiguresTable(Vertical, Generic[Row]):
         self._columns = columns  # those that are shown
         self._key = key
         self._nothing = nothing
-        self._down = symbols.down
+        self._symbols = symbols
         self._sorts = [column for column in columns if column.sort is not None]
         self._sort = next(column for column in self._sorts if column.title == sort)
         self._rows: Sequence[Row] = ()
@@ -102,7 +103,7 @@ class FiguresTable(Vertical, Generic[Row]):
         box.display = False
         yield box
         yield Static(self._nothing, classes="nothing", markup=False)
-        yield _Table(cursor_type="row", cell_padding=1)
+        yield _Table(cursor_type="row", cell_padding=0)
 
     def on_mount(self) -> None:
         self._tell()
@@ -171,20 +172,20 @@ class FiguresTable(Vertical, Generic[Row]):
         if room < NAME_CELLS:
             columns = [column for column in columns if not column.extra]
             room = self._room_beside(columns)
-        widths = [column.width or max(room, 8) for column in columns]
+        widths = [column.width + GAP_CELLS if column.width else max(room, 8) for column in columns]
         if widths != self._widths:
             self._columns, self._widths = columns, widths
             self._table.clear(columns=True)
             self._cells = []
             for column, width in zip(self._columns, widths, strict=True):
-                title = cell(column.title, width, right=bool(column.width))
+                title = self._drawn(column, column.title, width)
                 self._table.add_column(title, width=width, key=column.title)
             self._update()
 
     def _room_beside(self, columns: Sequence[Column[Row]]) -> int:
         """Return how many cells are left for the column without a width."""
-        taken = sum(column.width + 2 for column in columns)
-        return self.scrollable_content_region.width - SCROLLBAR_CELLS - taken
+        taken = sum(column.width + GAP_CELLS for column in columns if column.width)
+        return self.scrollable_content_region.width - EDGE_CELLS - taken
 
     def _update(self) -> None:
         if not self._widths:
@@ -226,11 +227,14 @@ class FiguresTable(Vertical, Generic[Row]):
         for number, column in enumerate(self._columns):
             if self._cells[place][number] != texts[number]:
                 self._cells[place][number] = texts[number]
-                shown = cell(texts[number], self._widths[number], right=bool(column.width))
+                shown = self._drawn(column, texts[number], self._widths[number])
                 self._table.update_cell(str(place), column.title, shown)
 
+    def _drawn(self, column: Column[Row], text: str, width: int) -> Text:
+        return cell(text, width, self._symbols.cut, right=bool(column.width))
+
     def _tell(self) -> None:
-        self.border_title = Content(f"{self._title}  sort: {self._sort.title} {self._down}")
+        self.border_title = Content(f"{self._title}  sort: {self._sort.title} {self._symbols.down}")
         parts = [f"/{harmless(self._wanted)}"] if self._wanted else []
         if len(self._shown) < self._all:
             parts.append(f"{len(self._shown):,} of {self._all:,}")

@@ -23,6 +23,7 @@ class Symbols:
     unread: str = "┃"
     incoming: str = "↓"
     down: str = "▾"  # sorted so
+    cut: str = "…"  # there is more of it
     rule: str = "─"
     bars: str = "▁▂▃▄▅▆▇█"
 
@@ -43,6 +44,7 @@ ASCII = Symbols(
     unread="|",
     incoming="v",
     down="v",
+    cut="~",
     rule="-",
     bars="_.-=+*#@",
 )
