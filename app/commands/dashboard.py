@@ -20,7 +20,7 @@ from app.screens.symbols import terminal_is_ascii
 from app.screens.terminal import require_terminal
 from broker import CannotListen, StoreUnusable
 
-SCREEN_LIMIT_S = 5.0  # for the screen to leave once the broker has ended
+SCREEN_LIMIT_S = 2.0  # for the screen to leave once the broker has ended
 # The screen draws for a few milliseconds at a time. The broker must not wait for that whenever
 # it comes back from the kernel.
 SWITCH_S = 0.0005

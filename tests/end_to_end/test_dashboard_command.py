@@ -173,16 +173,26 @@ async def test_ctrl_z_puts_the_screen_away_and_the_broker_goes_on(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(40)  # the reader is waited for, then the screen
 async def test_a_terminal_that_goes_away_ends_the_broker_properly(
     database: str, port: int, tmp_path: Path
 ) -> None:
     async with terminal(dashboard(database, port), tmp_path) as screen:
         await screen.until("serving")
-        wire = await signed_in(port)
-        screen.close()
+        wire, reader = await signed_in(port), await Wire.open(port)
+        await wire.ask("create_topic", topic_name="T")
+        await reader.ask("create", user_email="s@b.c", user_type="subscriber")
+        await reader.ask("subscribe", topic_name="T")
+        transport = reader.writer.transport
+        assert isinstance(transport, asyncio.Transport)
+        transport.pause_reading()  # so that the end takes as long as it may
+        for _ in range(20):
+            await wire.ask("publish_msg", topic_name="T", msg="x" * 500_000)
+        screen.close()  # and the screen draws, and waits for somebody to take that
         assert "being stopped" in (await wire.read())["message"]
-        await wire.close()
         assert await screen.code() == 0
+        await wire.close()
+        transport.abort()
 
 
 async def test_without_a_terminal_it_names_the_plain_command(data_dir: Path) -> None:
