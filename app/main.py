@@ -44,6 +44,9 @@ Json = Annotated[
     bool,
     typer.Option("--json", envvar="PUBSUB_JSON", help="One JSON object a line, for programs."),
 ]
+Ascii = Annotated[
+    bool, typer.Option("--ascii", envvar="PUBSUB_ASCII", help="Draw with ASCII characters alone.")
+]
 
 
 @app.command()
@@ -117,11 +120,21 @@ def broker(
             envvar="PUBSUB_LOG_LEVEL", help="debug, info, warning or error, to standard error."
         ),
     ] = "info",
+    dashboard: Annotated[
+        bool,
+        typer.Option(
+            "--dashboard", envvar="PUBSUB_DASHBOARD", help="Show what it does on a live screen."
+        ),
+    ] = False,
+    ascii_only: Ascii = False,
 ) -> None:
     """Run a broker. Prints `listening on HOST:PORT` when clients can connect.
 
     Without --store, PostgreSQL comes along and runs out of --data-dir; there is nothing to
     install. SIGTERM and Ctrl-C finish what was accepted, save every cursor and exit 0.
+
+    With --dashboard a screen shows sessions, topics, rates and the log; the broker does not
+    depend on it.
     """
     from app.commands import broker as command
 
@@ -130,20 +143,24 @@ def broker(
         store = None
     elif _typed(context, "store") and not _typed(context, "data_dir"):
         data_dir = None
-    command.run(
-        command.Options(
-            host=host,
-            port=port,
-            data_dir=data_dir,
-            store=store,
-            allow_unsafe_store=allow_unsafe_store,
-            insecure=insecure,
-            cache_mb=cache_mb,
-            max_message_kb=max_message_kb,
-            store_wait_s=store_wait,
-            log_level=log_level,
-        )
+    options = command.Options(
+        host=host,
+        port=port,
+        data_dir=data_dir,
+        store=store,
+        allow_unsafe_store=allow_unsafe_store,
+        insecure=insecure,
+        cache_mb=cache_mb,
+        max_message_kb=max_message_kb,
+        store_wait_s=store_wait,
+        log_level=log_level,
     )
+    if dashboard:
+        from app.commands import dashboard as screen
+
+        screen.run(options, ascii_only=ascii_only)
+    else:
+        command.run(options)
 
 
 @app.command()
@@ -226,11 +243,6 @@ def backlog(connect: Connect = "127.0.0.1:3000", email: Email = None, json: Json
     from app.commands import backlog as command
 
     command.run(connect, email, as_json=json)
-
-
-Ascii = Annotated[
-    bool, typer.Option("--ascii", envvar="PUBSUB_ASCII", help="Draw with ASCII characters alone.")
-]
 
 
 @app.command()

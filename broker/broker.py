@@ -7,11 +7,13 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
+from broker.census import Census
 from broker.connection import Connection
 from broker.disk import DiskWatch
 from broker.hub import Hub
 from broker.listening import bind, cannot_listen, close
 from broker.settings import Settings
+from broker.snapshot import Snapshot
 from broker.store.errors import StoreError
 from broker.store.interface import Store
 from broker.store.postgres import EmbeddedStore, PostgresStore
@@ -74,6 +76,7 @@ class Broker:
                 await self._store.open()
                 self._hub = Hub(self.settings, self._store)
                 self._hub.topics.load(await self._store.topics())
+                self.census = Census(self._hub, self.settings.data_dir)
                 await self._listen(sockets)
             except BaseException:
                 await self._end()
@@ -115,12 +118,20 @@ class Broker:
         self._tasks = [
             loop.create_task(self._hub.log.run(), name="log"),
             loop.create_task(self._hub.keep_saving(), name="cursors"),
+            loop.create_task(self.census.run(), name="census"),
         ]
         if self.settings.data_dir is not None:
             watch = DiskWatch(self.settings.data_dir, self.settings.disk_floor_bytes)
             self._tasks.append(loop.create_task(watch.run(self._hub.log), name="disk"))
         for task in self._tasks:
             task.add_done_callback(self._task_ended)
+
+    def snapshot(self, rows: int = 200) -> Snapshot:
+        """Return how the broker is now, with at most `rows` topics and as many sessions.
+
+        Cheap enough to be asked for several times a second.
+        """
+        return self.census.snapshot(rows)
 
     def _accept(self) -> Connection:
         return Connection(self._hub, self._made, self._gone)
@@ -180,11 +191,13 @@ class Broker:
     def _made(self, connection: Connection) -> None:
         if self._stopping is None:
             self._connections.add(connection)
+            self.census.add(connection)
         else:
             connection.abort()  # it was on its way when the broker stopped listening
 
     def _gone(self, connection: Connection) -> None:
         self._connections.discard(connection)
+        self.census.forget(connection)
         self._one_gone.set()
 
     async def _save_cursors(self) -> None:

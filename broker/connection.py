@@ -36,6 +36,7 @@ class Connection(asyncio.Protocol):
         "_splitter",
         "_transport",
         "congested",
+        "received",
         "session",
         "written",
     )
@@ -54,6 +55,7 @@ class Connection(asyncio.Protocol):
         self._finishing = False
         self.congested = False
         self.written = 0
+        self.received = 0  # bytes, as written
         self.session = Session(hub, self)
 
     # what asyncio tells
@@ -64,6 +66,7 @@ class Connection(asyncio.Protocol):
         self._on_made(self)
 
     def data_received(self, data: bytes) -> None:
+        self.received += len(data)
         self.session.receive(self._splitter.feed(data))
 
     def eof_received(self) -> bool:
@@ -106,6 +109,17 @@ class Connection(asyncio.Protocol):
         if not self._reading and not self._transport.is_closing():
             self._reading = True
             self._transport.resume_reading()
+
+    @property
+    def queued(self) -> int:
+        """Bytes written that the kernel has not taken yet."""
+        return self._transport.get_write_buffer_size()
+
+    @property
+    def peer(self) -> str:
+        """Where the other side is: HOST:PORT."""
+        host, port = self._transport.get_extra_info("peername", ("", 0))[:2]
+        return f"{host}:{port}"
 
     def acknowledged(self) -> int:
         """Return how many of the written bytes the peer's TCP has acknowledged.

@@ -95,6 +95,7 @@ class Delivery:
         self._fetch = fetch
         self._moved = moved
         self._rest = rest
+        self.messages = 0  # handed to connections since the start
 
     def attach(self, cursor: Cursor) -> None:
         """Deliver to `cursor` from now on: first what is behind the head, then live."""
@@ -136,7 +137,7 @@ class Delivery:
             if frame is None:
                 frame = self._cache.frame(block, reader.version, Action.BROADCAST)
                 frames[reader.version] = frame
-            self._send(cursor, frame, block.last_seq)
+            self._send(cursor, frame, block)
         for cursor in stalled:
             del topic.live[cursor]
             cursor.reader.behind[cursor] = None
@@ -234,13 +235,14 @@ class Delivery:
         if (first, last) != (block.first_seq, block.last_seq):
             block = block.part(first, last)
         del cursor.reader.behind[cursor]
-        self._send(cursor, self._cache.frame(block, cursor.reader.version, action), last)
+        self._send(cursor, self._cache.frame(block, cursor.reader.version, action), block)
         self._place(cursor)
 
-    def _send(self, cursor: Cursor, frame: bytes, last_seq: int) -> None:
-        reader = cursor.reader
+    def _send(self, cursor: Cursor, frame: bytes, block: Block) -> None:
+        reader, last_seq = cursor.reader, block.last_seq
         reader.outlet.write(frame)
         cursor.sent = last_seq
+        self.messages += block.count
         if reader.version == 1:
             if reader.marks is None:
                 reader.marks = deque()

@@ -27,7 +27,7 @@ class DiskWatch:
             await asyncio.sleep(LOOK_S)
 
     def _look(self, log: Log) -> None:
-        free = _free_bytes(self._folder)
+        free = free_bytes(self._folder)
         if free < self._floor and log.closed is None:
             _logger.error("only %d bytes are free; publishes are refused", free)
             log.close(
@@ -42,6 +42,7 @@ class DiskWatch:
             log.reopen()
 
 
-def _free_bytes(folder: Path) -> int:
+def free_bytes(folder: Path) -> int:
+    """Return how much more can be written to the disk that `folder` is on."""
     status = os.statvfs(folder)
     return status.f_bavail * status.f_frsize

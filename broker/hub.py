@@ -43,6 +43,7 @@ class Hub:
         block = BlockLimits(settings.block_messages, block_bytes)
         limits = LogLimits(block, settings.commit_bytes, settings.store_wait_s)
         self.log = Log(store, self.cache, limits, self.delivery.deliver)
+        self.refusals = 0  # requests answered with an error since the start
         self._tasks: set[asyncio.Task[None]] = set()  # requests that take time
         self._holders: dict[object, Session] = {}  # who is signed in as a subscriber or producer
 

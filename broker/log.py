@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from broker.block import Block
 from broker.cache import BlockCache
+from broker.counters import Latencies
 from broker.gathering import BlockLimits, Gathering, Ticket
 from broker.store.errors import StoreLost, StoreRefused
 from broker.store.interface import Account, Batch, Commit, ProducerMark, Store
@@ -56,7 +57,10 @@ class Log:
         self._committing: Gathering | None = None
         self._just_stored: tuple[Gathering, Sequence[Block], Commit] | None = None
         self._closed: RequestRefused | None = None
+        self.store_answers = True  # the newest that was asked of it
         self.commits = 0  # since the start
+        self.messages = 0  # stored and delivered since the start
+        self.latencies = Latencies()
 
     @property
     def closed(self) -> RequestRefused | None:
@@ -156,10 +160,15 @@ class Log:
             return
         (gathering, blocks, commit), self._just_stored = self._just_stored, None
         self.commits += 1
+        count = 0
         for topic, block in gathering.committed(blocks, commit):
             self._cache.add(block)
             topic.head = block.last_seq
             self._deliver(topic, block)
+            count += block.count
+        self.messages += count
+        now = self._now()
+        self.latencies.add(now - gathering.began, count, now)
         _settle(gathering, None)
         gathering.known.set()
 
@@ -176,12 +185,15 @@ class Log:
             try:
                 await asyncio.sleep(0)  # so that the store is at work already
                 self._finish_stored()
-                return await asked
+                answer = await asked
+                self.store_answers = True
+                return answer
             except asyncio.CancelledError:
                 asked.cancel()
                 await asyncio.gather(asked, return_exceptions=True)
                 raise
             except StoreLost as error:
+                self.store_answers = False
                 _logger.warning("the store does not answer (%s); trying again", error)
             if self._now() - gathering.began > self._limits.wait_s:
                 self._refuse(

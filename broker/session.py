@@ -63,6 +63,7 @@ class Session:
         "closing",
         "eof",
         "keys",
+        "last_refusal",
         "lost",
         "peer",
         "producer",
@@ -87,6 +88,7 @@ class Session:
         self.eof = False  # the peer sends no more
         self.closing = False  # what the peer asks from now on is not heard
         self.lost = False  # nothing more can be said to it
+        self.last_refusal = ""  # why the newest request that was refused was
 
     # what the connection tells
 
@@ -147,11 +149,16 @@ class Session:
     def refuse(self, request: AnyRequest, refused: RequestRefused) -> None:
         if isinstance(request, PublishMsg | PublishMany) and self.producer is not None:
             self.producer.note_refused(request.id)
+        self._count_refused(refused)
         if self.lost:
             return
         # Whoever asks for version 2 gets the refusal of that in version 2.
         wanted = request.version if isinstance(request, Connect | Create) else 1
         self.peer.write(refusal(refused, request.id).line(max(self.version, wanted)))
+
+    def _count_refused(self, refused: RequestRefused, count: int = 1) -> None:
+        self._hub.refusals += count
+        self.last_refusal = refused.text
 
     # working through the inbox
 
@@ -215,6 +222,7 @@ class Session:
         if isinstance(request, RequestRefused):
             if self.producer is not None:
                 self.producer.note_refused(request.id)
+            self._count_refused(request)
             self.say(refusal(request))
             return
         try:
@@ -376,6 +384,7 @@ class Session:
 
     def _say_refused(self, ticket: Ticket, refused: RequestRefused) -> None:
         for run in ticket.runs:
+            self._count_refused(refused, len(run.ids))
             for request_id in run.ids:
                 self.peer.write(refusal(refused, request_id).line(self.version))
         if self.producer is not None:

@@ -23,6 +23,7 @@ class Reason(StrEnum):
     TOPIC_NOT_FOUND = "topic_not_found"
     NOT_SUBSCRIBED = "not_subscribed"
     TAKEN_OVER = "taken_over"  # a newer session of the same subscriber or producer began
+    DISCONNECTED = "disconnected"  # whoever runs the broker has ended the session
     LOW_DISK = "low_disk"  # publishes are refused until there is space again
     STORE_UNAVAILABLE = "store_unavailable"  # it is not known whether it was stored
     STOPPING = "stopping"  # the broker is being shut down

@@ -39,7 +39,7 @@ class Options:
 
 def run(options: Options) -> None:
     """Serve until SIGTERM or SIGINT, then exit 0; exit 1 where it cannot be done."""
-    fault = _wrong_usage(options)
+    fault = wrong_usage(options)
     if fault is not None:
         say(fault)
         sys.exit(WRONG_USAGE)
@@ -49,14 +49,15 @@ def run(options: Options) -> None:
         stream=sys.stderr,
     )
     try:
-        with asyncio.Runner(loop_factory=_loop) as runner:
-            runner.run(_serve(_settings(options)))
+        with asyncio.Runner(loop_factory=new_loop) as runner:
+            runner.run(_serve(settings_of(options)))
     except (CannotListen, StoreUnusable) as error:
         say(str(error))
         sys.exit(FAILED)
 
 
-def _settings(options: Options) -> Settings:
+def settings_of(options: Options) -> Settings:
+    """Return what the options say, which are not wrong."""
     data_dir = options.data_dir or (None if options.store else default_data_dir())
     return Settings(
         host=options.host,
@@ -70,7 +71,8 @@ def _settings(options: Options) -> Settings:
     )
 
 
-def _wrong_usage(options: Options) -> str | None:
+def wrong_usage(options: Options) -> str | None:
+    """Return what is wrong with the options in a sentence, or None."""
     if options.store is not None and options.data_dir is not None:
         return "--store and --data-dir exclude each other; give one of them"
     if options.store is not None and not options.store.startswith(("postgresql://", "postgres://")):
@@ -94,7 +96,8 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _loop() -> asyncio.AbstractEventLoop:
+def new_loop() -> asyncio.AbstractEventLoop:
+    """Return the fastest kind of event loop there is here."""
     try:
         import uvloop
     except ImportError:  # it is not made for every platform
@@ -107,14 +110,14 @@ async def _serve(settings: Settings) -> None:
     _stop_on_signals(stop)
     broker = Broker(settings)
     # A start takes long where PostgreSQL recovers from a crash, and can be stopped as well.
-    if not await _unless(stop, broker.start()):
+    if not await unless(stop, broker.start()):
         return
     try:
         # What is alive now stays so; looking through it again and again would only cost time.
         gc.collect()
         gc.freeze()
         _announce(shown(broker.host, broker.port))
-        await _unless(stop, broker.serve())
+        await unless(stop, broker.serve())
         _logger.info("stopping")
     finally:
         await broker.stop()
@@ -142,7 +145,7 @@ def _announce(address: str) -> None:
         sys.stdout = None  # Python would complain once more when it flushes it at exit
 
 
-async def _unless(stop: asyncio.Event, work: Coroutine[None, None, None]) -> bool:
+async def unless(stop: asyncio.Event, work: Coroutine[None, None, None]) -> bool:
     """Do `work` and return True. Where `stop` comes first, cancel it and return False."""
     task, stopping = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
     await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)

@@ -22,6 +22,8 @@ class Symbols:
     not_subscribed: str = "○"
     unread: str = "┃"
     incoming: str = "↓"
+    down: str = "▾"  # sorted so
+    cut: str = "…"  # there is more of it
     rule: str = "─"
     bars: str = "▁▂▃▄▅▆▇█"
 
@@ -41,6 +43,8 @@ ASCII = Symbols(
     not_subscribed="o",
     unread="|",
     incoming="v",
+    down="v",
+    cut="~",
     rule="-",
     bars="_.-=+*#@",
 )

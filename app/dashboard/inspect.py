@@ -1,0 +1,162 @@
+"""One topic or one session, looked at closely while it goes on."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Footer, Static
+
+from app.dashboard.dialogs import Confirm
+from app.dashboard.figures import cell, in_bytes, in_time, number
+from app.dashboard.server import PACE_S, BrokerEnded, BrokerThread
+from app.text import harmless
+from broker.snapshot import CursorFigures, SessionDetail, TopicDetail
+
+if TYPE_CHECKING:
+    from app.screens.base import BaseApp
+
+NAME_CELLS = 26
+
+
+class Inspect(ModalScreen[None]):
+    """Lines that are made anew while one looks. What has gone stays shown, and says so."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,enter", "dismiss(None)", "Back")]
+    AUTO_FOCUS = "VerticalScroll"
+
+    def __init__(self, server: BrokerThread) -> None:
+        super().__init__()
+        self.server = server
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog", id="inspect") as box:
+            box.border_title = Content(self.title_text)
+            with VerticalScroll():
+                yield Static(id="detail", markup=False)
+        yield Footer(show_command_palette=False, compact=True)
+
+    def on_mount(self) -> None:
+        self._look()
+        self.set_interval(PACE_S, self._look)
+
+    @property
+    @abstractmethod
+    def title_text(self) -> str: ...
+
+    @abstractmethod
+    async def lines(self) -> Sequence[str] | None:
+        """Return what is shown, or None where there is nothing any more."""
+
+    @work(group="look", exclusive=True, exit_on_error=False)
+    async def _look(self) -> None:
+        try:
+            lines = await self.lines()
+        except BrokerEnded:
+            lines = None
+        box = self.query_one("#inspect")
+        if lines is None:
+            box.border_subtitle = Content("this has ended")
+        else:
+            self.query_one("#detail", Static).update(Content("\n".join(lines)))
+
+
+class InspectTopic(Inspect):
+    def __init__(self, server: BrokerThread, name: str) -> None:
+        super().__init__(server)
+        self._topic = name
+
+    @property
+    def title_text(self) -> str:
+        return f"Topic {harmless(self._topic)}"
+
+    async def lines(self) -> Sequence[str] | None:
+        detail = await self.server.ask(lambda broker: broker.census.topic(self._topic))
+        return None if detail is None else topic_lines(detail)
+
+
+class InspectSession(Inspect):
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("d", "disconnect", "Disconnect", id="session.disconnect")
+    ]
+
+    def __init__(self, server: BrokerThread, number: int, account: str) -> None:
+        super().__init__(server)
+        self._number = number
+        self._account = harmless(account) or "nobody yet"
+
+    @property
+    def title_text(self) -> str:
+        return f"Session {self._number}: {self._account}"
+
+    async def lines(self) -> Sequence[str] | None:
+        detail = await self.server.ask(lambda broker: broker.census.session(self._number))
+        return None if detail is None else session_lines(detail)
+
+    @work(group="disconnect", exclusive=True, exit_on_error=False)
+    async def action_disconnect(self) -> None:
+        told = (
+            "The client is told, and its connection is closed. What it published stays stored and"
+            " what is unread waits for it; it may connect again at once."
+        )
+        if not await self.app.push_screen_wait(
+            Confirm(f"Disconnect {self._account}?", told, "Disconnect")
+        ):
+            return
+        try:
+            done = await self.server.ask(lambda broker: broker.census.disconnect(self._number))
+        except BrokerEnded:
+            done = False
+        app: BaseApp = self.app  # type: ignore[assignment]  # the only kind that has this screen
+        app.say(f"{self._account} is disconnected" if done else "that session has ended already")
+
+
+def topic_lines(detail: TopicDetail) -> list[str]:
+    one = detail.figures
+    return [
+        f"messages       {one.head:,}",
+        f"subscriptions  {number(one.subscriptions)}, {one.live:,} of them signed in and live",
+        f"unread         {number(one.unread)}, in all subscriptions",
+        "",
+        *_cursor_lines("signed-in account", [(one.account, one) for one in detail.cursors]),
+    ]
+
+
+def session_lines(detail: SessionDetail) -> list[str]:
+    one = detail.figures
+    slow = ": it does not read, so nothing more is written" if one.slow else ""
+    return [
+        f"account     {harmless(one.account) or '- (nobody has signed in)'}",
+        f"role        {one.role or '-'}, protocol version {detail.version}",
+        f"address     {harmless(detail.peer)}, idle for {in_time(one.idle_s)}",
+        f"bytes       {in_bytes(detail.received_bytes)} in, {in_bytes(detail.written_bytes)} out",
+        f"queue       {in_bytes(one.queued_bytes)}{slow}",
+        f"behind      {one.behind:,} messages",
+        f"last error  {harmless(detail.last_refusal) or 'none'}",
+        "",
+        *_cursor_lines("topic", [(one.topic, one) for one in detail.cursors]),
+    ]
+
+
+def _cursor_lines(title: str, cursors: Sequence[tuple[str, CursorFigures]]) -> list[str]:
+    if not cursors:
+        return ["no cursors: nobody is signed in who reads"]
+    head = f"{title:<{NAME_CELLS}} {'confirmed':>11} {'sent':>11} {'head':>11}"
+    return [
+        head,
+        *(
+            f"{_padded(name)} {one.confirmed:>11,} {one.sent:>11,} {one.head:>11,}"
+            for name, one in cursors
+        ),
+    ]
+
+
+def _padded(name: str) -> str:
+    shown = cell(name, NAME_CELLS, "~")
+    shown.pad_right(NAME_CELLS - shown.cell_len)
+    return shown.plain
