@@ -4,16 +4,13 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import msgspec
-
 from app.commands.ending import Failed, WrongUsage
 from app.commands.ending import run as run_command
 from app.commands.signing_in import Watcher, wanted_email, with_remedy
+from app.record import record_of
 from app.text import harmless
 from clients import AccountNotFound, Message, Subscriber, TopicNotFound
 from clients.subscriber import From
-
-_encode = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True)
@@ -77,7 +74,7 @@ async def _print_all(subscriber: Subscriber, options: Options) -> None:
 def _print(messages: Sequence[Message], *, as_json: bool) -> None:
     """Print `messages`; on return they have left this process."""
     if as_json:
-        data = b"".join(_as_json(message) for message in messages)
+        data = b"".join(record_of(message) + b"\n" for message in messages)
     else:
         texts = [message.text for message in messages]
         if sys.stdout.isatty():
@@ -85,14 +82,3 @@ def _print(messages: Sequence[Message], *, as_json: bool) -> None:
         data = "\n".join([*texts, ""]).encode()
     sys.stdout.buffer.write(data)
     sys.stdout.buffer.flush()
-
-
-def _as_json(message: Message) -> bytes:
-    record = {
-        "topic": message.topic,
-        "seq": message.seq,
-        "publisher": message.publisher,
-        "published_at": message.published_at,
-        "message": message.text,
-    }
-    return _encode(record) + b"\n"
