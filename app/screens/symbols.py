@@ -23,6 +23,7 @@ class Symbols:
     unread: str = "┃"
     incoming: str = "↓"
     rule: str = "─"
+    more: str = "…"  # something is cut off here
     bars: str = "▁▂▃▄▅▆▇█"
 
 
@@ -42,6 +43,7 @@ ASCII = Symbols(
     unread="|",
     incoming="v",
     rule="-",
+    more="~",
     bars="_.-=+*#@",
 )
 
