@@ -6,7 +6,7 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static
 
-from app.feed import FeedView, FilterBar
+from app.feed import FeedView, FilterBar, HeldLine
 from app.screens.symbols import Symbols
 from app.subscriber.drawing import bars
 from app.text import harmless
@@ -30,6 +30,7 @@ class FeedPane(Vertical):
         progress.display = False
         yield progress
         yield FilterBar(self.feed)
+        yield HeldLine(self.feed)
 
     def show_title(self, title: str) -> None:
         self.border_title = Content(harmless(title))
@@ -50,9 +51,4 @@ class FeedPane(Vertical):
     @on(FeedView.Changed)
     def _show_place(self) -> None:
         at, count = self.feed.place
-        parts = [f"row {at:,} of {count:,}"] if count else []
-        if self.feed.held:
-            new = self.feed.new_count
-            news = f"{self._symbols.incoming} {new:,} new, G newest" if new else "G newest"
-            parts = [f"held: {news}", *parts]
-        self.border_subtitle = Content("   ".join(parts))
+        self.border_subtitle = Content(f"row {at:,} of {count:,}" if count else "")

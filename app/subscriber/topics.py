@@ -78,7 +78,7 @@ class Topics:
     def restart(self, name: str, read: int) -> None:
         """The topic begins anew after seq `read`."""
         topic = self[name]
-        topic.read = read
+        topic.head = topic.read = read
 
     def mute(self, name: str) -> bool:
         """Count its unread messages in no sum any more, or again; return which."""
