@@ -33,7 +33,7 @@ async def copy(app: App[Any], text: str, what: str) -> str:
     command = None if app.is_web else tool(os.environ, sys.platform)
     if command is not None and await _given_to(command, writable):
         return f"{what} copied with {command[0]}, and sent to the terminal's clipboard"
-    return f"{what} sent to the terminal's clipboard; where it does not take it, Ctrl+E saves"
+    return f"{what} sent to the terminal's clipboard, if it has one"
 
 
 def tool(environment: Mapping[str, str], platform: str) -> tuple[str, ...] | None:

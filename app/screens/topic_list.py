@@ -198,8 +198,9 @@ class TopicList(Vertical):
             empty.update(Content(self._nothing))
         topics = [row for row in self._rows.values() if row.name]
         subscribed = sum(row.subscribed for row in topics)
-        more = f", {subscribed} subscribed" if subscribed else ""
-        self.border_subtitle = Content(count_of(len(topics), "topic") + more)
+        count = f"{len(topics):,}"
+        words = f"{subscribed:,} of {count} subscribed" if subscribed else ""
+        self.border_subtitle = Content(words or count_of(len(topics), "topic"))
 
 
 def _id(name: str) -> str:

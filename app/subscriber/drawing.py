@@ -10,7 +10,6 @@ from app.screens.topic_list import TopicRow
 from app.text import in_cells
 
 MOST_UNREAD = 999  # more are shown as "999+"
-COUNT_CELLS = 6
 ALL_SUBSCRIBED = "All subscribed"
 
 
@@ -18,7 +17,7 @@ def topic_line(row: TopicRow, width: int, symbols: Symbols) -> Content:
     """Draw `row` in `width` cells: mark, name, unread count, and the bars where it has some."""
     mark = symbols.subscribed if row.subscribed else symbols.not_subscribed
     name = in_cells(row.name) if row.name else ALL_SUBSCRIBED
-    count = f"{unread_words(row):>{COUNT_CELLS}}"
+    count = f" {unread_words(row)}"
     spark = f" {row.spark}" if row.spark else ""
     room = max(width - 3 - cell_len(count + spark), 1)
     if cell_len(name) > room:

@@ -77,7 +77,7 @@ class SubscriberScreen(Screen[None]):
     def on_mount(self) -> None:
         self.query_one(StatusBar).who = f"{self._session.email} at {self._session.connect}"
         self._feed.zone = self._detail.zone = self._zone
-        self.query_one(RateRow).display = self._session.memory.text("subscriber.rate") != "off"
+        self.set_class(self._session.memory.text("subscriber.rate") == "off", "-no-rate")
         self._session.watch(self, self._show_state)
         self.action_go_to_pane(1 if self._client.backlog else 0)
         self._ticked_at = self._session.now()
@@ -223,9 +223,8 @@ class SubscriberScreen(Screen[None]):
         self._show_title()
 
     def _toggle_rate(self) -> None:
-        row = self.query_one(RateRow)
-        row.display = not row.display
-        self._session.memory.keep("subscriber.rate", "on" if row.display else "off")
+        self.toggle_class("-no-rate")
+        self._session.memory.keep("subscriber.rate", "off" if self.has_class("-no-rate") else "on")
 
     # one message in full
 
@@ -252,7 +251,7 @@ class SubscriberScreen(Screen[None]):
             self._feed.action_move(by)
             row = self._feed.selected_row
             if isinstance(row, MessageRow):
-                self._detail.show_row(row)
+                self._feed.action_open()
                 return
             if row is before:
                 return

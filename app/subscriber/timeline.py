@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from app.feed import DividerRow, MessageRow, Row
-from app.screens.words import count_of
 from clients import Message
 
 
@@ -125,8 +124,7 @@ class Timeline:
         if outage is None or not outage.back_at:
             return []
         self._outage = None
-        missed = count_of(self.expected, "missed message")
-        follow = f"{missed} delivered" if self.expected else "nothing missed"
+        follow = f"{self.expected:,} missed delivered" if self.expected else "nothing missed"
         return [DividerRow(f"connection lost {outage.lost_at}, back {outage.back_at}, {follow}")]
 
     def _told_live(self) -> list[Row]:
