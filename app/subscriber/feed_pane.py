@@ -12,6 +12,7 @@ from app.subscriber.drawing import bars
 from app.text import harmless
 
 BAR_CELLS = 20
+MANY = 1000
 
 
 class FeedPane(Vertical):
@@ -36,10 +37,10 @@ class FeedPane(Vertical):
         self.border_title = Content(harmless(title))
 
     def show_progress(self, came: int, expected: int) -> None:
-        """Show how much of what was waiting is here; nothing once it is all here."""
+        """Show how much of what was waiting is here; nothing where that is all, or soon will."""
         progress = self.query_one("#catching-up", Static)
-        progress.display = came < expected
-        if came < expected:
+        progress.display = expected - came >= MANY
+        if progress.display:
             full = came * BAR_CELLS // expected
             bar = bars([1] * full + [0] * (BAR_CELLS - full), 1, self._symbols)
             progress.update(Content(f"catching up {came:,} of {expected:,}  {bar}"))

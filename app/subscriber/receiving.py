@@ -29,7 +29,9 @@ class Receiving:
         self._client = client
         self._feed = feed
         self._topics = topics
-        self._timeline = Timeline(clock, self._begins_anew)
+        self._timeline = Timeline(clock, anew=self._begins_anew, elsewhere=topics.read)
+        self._backlog: Mapping[str, range] | None = None  # of the newest sign-in
+        self._caught_up = True  # and all that was waiting is in the feed
         self._room = asyncio.Event()
 
     # what comes
@@ -88,13 +90,20 @@ class Receiving:
 
     def signed_in(self) -> None:
         """There is a connection; calling it again for the same one changes nothing."""
-        self._feed.add(self._timeline.begin(self._client.backlog))
+        if self._backlog is None:
+            for topic, seqs in self._client.backlog.items():
+                self._topics[topic].subscribed = True
+                self._topics.read(topic, seqs.start - 1)
+        if self._backlog is not self._client.backlog:
+            self._backlog = self._client.backlog
+            self._feed.add(self._timeline.begin(self._backlog))
 
     @property
     def progress(self) -> tuple[int, int]:
         """How much has come into the feed of what was waiting at the broker, and of how much."""
         timeline, pending = self._timeline, self._feed.pending
-        if timeline.caught_up and not pending:
+        self._caught_up = timeline.caught_up and (self._caught_up or not pending)
+        if self._caught_up:
             return timeline.expected, timeline.expected
         return max(min(timeline.came, timeline.expected - pending), 0), timeline.expected
 
@@ -110,6 +119,11 @@ class Receiving:
         self._feed.add(self._timeline.forget(topic))
         self._feed.restart(topic)
         self._topics[topic].read = self._topics[topic].head
+
+    def begins_after(self, topic: str, seq: int) -> None:
+        """The new subscription to `topic` begins after `seq`."""
+        self._topics.came(topic, seq)
+        self._topics.read(topic, seq)
 
     # what is read
 

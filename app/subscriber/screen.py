@@ -46,7 +46,7 @@ class SubscriberScreen(Screen[None]):
     """Topics to the left, their messages to the right; Enter shows one in full."""
 
     BINDINGS: ClassVar[list[BindingType]] = BINDINGS
-    AUTO_FOCUS = None
+    AUTO_FOCUS = ""
 
     def __init__(self, session: Session, client: Subscriber, *, keep: int) -> None:
         super().__init__()
@@ -79,7 +79,8 @@ class SubscriberScreen(Screen[None]):
         self._feed.zone = self._detail.zone = self._zone
         self.set_class(self._session.memory.text("subscriber.rate") == "off", "-no-rate")
         self._session.watch(self, self._show_state)
-        self.action_go_to_pane(1 if self._client.backlog else 0)
+        # Not at once: a pane that has no style yet would not show that it has the focus.
+        self.call_after_refresh(self.action_go_to_pane, 1 if self._client.backlog else 0)
         self._ticked_at = self._session.now()
         self.set_interval(SHOW_S, self._show)
         self.set_interval(1.0, self._tick)

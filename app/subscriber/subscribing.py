@@ -25,6 +25,9 @@ class Subscribing:
         """Subscribe to what is published from now on."""
         self._receiving.forget(topic.name)
         await self._asked(topic, self._client.subscribe(topic.name), wanted=True)
+        for one in await self._client.subscriptions():
+            if one.topic_name == topic.name:
+                self._receiving.begins_after(topic.name, one.cursor)
 
     async def subscribe_from_first(self, topic: Topic) -> None:
         """Subscribe to all there is, and to what comes."""

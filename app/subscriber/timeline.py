@@ -23,18 +23,24 @@ class Outage:
 class Timeline:
     """Always `came <= expected`: how much has come of what was waiting at the broker.
 
-    `clock` gives the time as it is written in dividers. `restarted` is called with the topic
-    and the seq before its first message where a topic turns out to be another one of its name.
+    `clock` gives the time as it is written in dividers. `anew` is called with the topic and
+    the seq before its next message where a topic turns out to be another one of its name, and
+    `elsewhere` where another session of the account has read up to that seq.
     """
 
     def __init__(
-        self, clock: Callable[[], str], restarted: Callable[[str, int], None] | None = None
+        self,
+        clock: Callable[[], str],
+        *,
+        anew: Callable[[str, int], None],
+        elsewhere: Callable[[str, int], None],
     ) -> None:
         self.expected = 0  # how many messages were waiting, and of those
         self.came = 0
         self._clock = clock
-        self._restarted = restarted
-        self._backlog: Mapping[str, range] | None = None  # of the newest session
+        self._anew = anew
+        self._elsewhere = elsewhere
+        self._begun = False
         self._waiting: dict[str, range] = {}  # what has to come of it
         self._untold: dict[str, str] = {}  # the words that go before a topic's first of those
         self._outage: Outage | None = None
@@ -47,11 +53,8 @@ class Timeline:
         return not self._waiting
 
     def begin(self, backlog: Mapping[str, range]) -> list[Row]:
-        """A session begins with this backlog. The same one again changes nothing."""
-        if backlog is self._backlog:
-            return []
-        first = self._backlog is None
-        self._backlog = backlog
+        """A session begins with this backlog: the first one, or one after an outage."""
+        first, self._begun = not self._begun, True
         self._waiting = {topic: seqs for topic, seqs in backlog.items() if seqs}
         self.expected, self.came = sum(map(len, self._waiting.values())), 0
         self._untold = {}
@@ -137,10 +140,10 @@ class Timeline:
         if newest is None or first == newest + 1:
             return []
         if first > newest:
+            self._elsewhere(topic, first - 1)
             gone = f"{newest + 1:,} to {first - 1:,}" if first > newest + 2 else f"{first - 1:,}"
             return [DividerRow(f"{topic}: {gone} was read in another session", topic)]
-        if self._restarted is not None:
-            self._restarted(topic, first - 1)
+        self._anew(topic, first - 1)
         return [DividerRow(f"{topic}: begins anew at {first:,}", topic)]
 
 

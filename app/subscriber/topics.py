@@ -40,17 +40,15 @@ class Topics:
         self._muted = {*muted}
 
     def learn(self, states: Iterable[TopicState]) -> None:
-        """Take what the broker says of all topics.
+        """Take what the broker says of all topics; what has come since stays.
 
-        It was said a moment ago: what came since, and what was read since, stays.
+        Not how much is unread: that is of another moment than the head, with messages coming.
         """
         for state in states:
             topic = self[state.topic_name]
             topic.head = max(topic.head, state.head)
             topic.subscribers = state.subscribers
             topic.subscribed = state.subscribed
-            if state.subscribed:
-                topic.read = max(topic.read, state.head - state.unread)
         self._topics = dict(sorted(self._topics.items()))
 
     def __getitem__(self, name: str) -> Topic:
