@@ -261,7 +261,13 @@ def publisher(
 
 @app.command()
 def subscriber(
-    connect: Connect = "127.0.0.1:3000", email: Email = None, ascii_only: Ascii = False
+    connect: Connect = "127.0.0.1:3000",
+    email: Email = None,
+    ascii_only: Ascii = False,
+    keep: Annotated[
+        int,
+        typer.Option(envvar="PUBSUB_KEEP", min=100, help="How many messages the screen holds."),
+    ] = 50_000,
 ) -> None:
     """Open the subscriber's screen: topics, and their messages, the unread ones first.
 
@@ -270,7 +276,7 @@ def subscriber(
     from app.commands import screens
     from app.screens.app import Options
 
-    screens.subscriber(Options(connect=connect, email=email, ascii_only=ascii_only))
+    screens.subscriber(Options(connect=connect, email=email, ascii_only=ascii_only, keep=keep))
 
 
 @app.command()

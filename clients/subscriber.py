@@ -65,6 +65,9 @@ class Subscriber(Client):
         super().__init__(brokers, email, **options)
         self._auto_confirm = auto_confirm
         self._ahead_bytes = ahead_bytes
+        # What had been published while it was away, as of the newest sign-in: by topic, the
+        # seqs that had not come before and that nothing else had confirmed. A new dict each time.
+        self.backlog: dict[str, range] = {}
         self._progress: dict[str, Progress] = {}
         self._queue: deque[Waiting] = deque()
         self._queued_bytes = 0
@@ -175,11 +178,13 @@ class Subscriber(Client):
     def _session_begins(self, account: Succeeded) -> None:
         assert isinstance(account.subscriptions, list)
         known, self._progress = self._progress, {}
+        self.backlog = {}
         for one in account.subscriptions:
             progress = known.pop(one.topic_name, None) or Progress(one.cursor, one.cursor)
             if progress.begin(one.cursor, one.head):
                 self._discard(one.topic_name)
             self._progress[one.topic_name] = progress
+            self.backlog[one.topic_name] = range(max(progress.taken, one.cursor) + 1, one.head + 1)
         for topic in known:  # not subscribed any more
             self._discard(topic)
 

@@ -4,17 +4,14 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import msgspec
-
 from app.commands.ending import Failed, WrongUsage
 from app.commands.ending import run as run_command
 from app.commands.output import write
 from app.commands.signing_in import Watcher, wanted_email, with_remedy
+from app.record import record_of
 from app.text import harmless
 from clients import AccountNotFound, Message, Subscriber, TopicNotFound
 from clients.subscriber import From
-
-_encode = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True)
@@ -78,21 +75,10 @@ async def _print_all(subscriber: Subscriber, options: Options) -> None:
 def _print(messages: Sequence[Message], *, as_json: bool) -> None:
     """Print `messages`; on return they have left this process."""
     if as_json:
-        data = b"".join(_as_json(message) for message in messages)
+        data = b"".join(record_of(message) + b"\n" for message in messages)
     else:
         texts = [message.text for message in messages]
         if sys.stdout is not None and sys.stdout.isatty():
             texts = [*map(harmless, texts)]
         data = "\n".join([*texts, ""]).encode()
     write(data)
-
-
-def _as_json(message: Message) -> bytes:
-    record = {
-        "topic": message.topic,
-        "seq": message.seq,
-        "publisher": message.publisher,
-        "published_at": message.published_at,
-        "message": message.text,
-    }
-    return _encode(record) + b"\n"

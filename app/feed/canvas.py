@@ -28,19 +28,17 @@ class Look(NamedTuple):
     seq_digits: int = 1
     sideways: int = 0
     filter: Filter | None = None
+    zone: tzinfo | None = None  # None is this computer's
 
 
 class Canvas:
     """`draw` is cheap for a line that looks as it did when it was drawn last."""
 
-    def __init__(
-        self, ring: Ring, page: Page, reading: Reading, style: StyleOf, zone: tzinfo | None
-    ) -> None:
+    def __init__(self, ring: Ring, page: Page, reading: Reading, style: StyleOf) -> None:
         self._ring = ring
         self._page = page
         self._reading = reading
         self._style = style
-        self._zone = zone
         self._look: Look | None = None
         self._painter: Painter
         self._strips: LRUCache[tuple[int, bool, str], Strip] = LRUCache(REMEMBERED)
@@ -62,7 +60,7 @@ class Canvas:
     def draw(self, y: int, *, cursor: str, empty: Callable[[], str]) -> Strip:
         """Draw what is `y` lines below the top of the page.
 
-        `cursor` names the look of the cursor's line; `empty` says why there are no lines.
+        `cursor` names the look of the cursor's line; `empty` says why there are no messages.
         """
         place = self._page.top + y
         line = self._page.line_at(place)
@@ -70,7 +68,7 @@ class Canvas:
             return self._row(line, cursor if line == self._page.cursor else "")
         if place == 0 and self._page.notice:
             return self._painter.divider(f"{self._ring.dropped:,} older rows have left this view")
-        if not len(self._page.lines) and y == self._page.height // 3:
+        if y == self._page.height // 3 and not self._page.lines.count_messages(0, self._ring.end):
             return self._painter.notice(empty())
         return self._painter.blank()
 
@@ -94,4 +92,4 @@ class Canvas:
             look.width, wide=look.wide, show_topic=look.show_topic, seq_digits=look.seq_digits
         )
         glyphs = ASCII if look.ascii else UNICODE
-        return Painter(columns, glyphs, self._style, self._zone, look.sideways, look.filter)
+        return Painter(columns, glyphs, self._style, look.zone, look.sideways, look.filter)

@@ -121,13 +121,15 @@ class DetailView(Vertical):
 
     pretty: reactive[bool] = reactive(True, init=False)
     wrap: reactive[bool] = reactive(True, init=False)
+    zone: reactive[tzinfo | None] = reactive(None, init=False)
+    """In which times are shown; None is this computer's."""
 
     def __init__(
         self, *, zone: tzinfo | None = None, id: str | None = None, classes: str | None = None
     ) -> None:
         """Show times in `zone`, or else this computer's."""
         super().__init__(id=id, classes=classes)
-        self._zone = zone
+        self.set_reactive(DetailView.zone, zone)
         self._row: MessageRow | None = None
         self._received_at: datetime | None = None
         self._body = Body(("",), False, False)
@@ -161,6 +163,9 @@ class DetailView(Vertical):
         self.query_one(BodyView).wrap = wrap
         self._show_header()
 
+    def watch_zone(self) -> None:
+        self._show_header()
+
     def action_toggle_pretty(self) -> None:
         self.pretty = not self.pretty
 
@@ -177,7 +182,7 @@ class DetailView(Vertical):
     def _show_header(self) -> None:
         if self._row is None:
             return
-        facts = _facts(self._row, self._received_at, self._zone)
+        facts = _facts(self._row, self._received_at, self.zone)
         parts: list[str | tuple[str, str]] = []
         for name, value in [*facts, ("shown", _how(self._body, wrap=self.wrap))]:
             parts += [(f"{name:<10}", "$text-muted"), f"{value}\n"]

@@ -69,8 +69,21 @@ class Reading:
 
     def is_unread(self, number: int, row: MessageRow) -> bool:
         """Whether the row still counts as unread: it came so, and nobody has seen it since."""
-        seen = self.was_shown(number) or row.seq <= self._positions.get(row.topic, 0)
-        return row.unread and not seen
+        return row.unread and not self.was_seen(number, row)
+
+    def was_seen(self, number: int, row: MessageRow) -> bool:
+        """Whether the row has been shown, or the position has passed it."""
+        return self.was_shown(number) or row.seq <= self._positions.get(row.topic, 0)
+
+    def restart(self, topic: str) -> None:
+        """Take the rows of `topic` as shown, and forget its seqs: the next ones begin anew."""
+        for number in range(self._ring.first, self._ring.end):
+            row = self._ring.row(number)
+            if isinstance(row, MessageRow) and row.topic == topic:
+                self._shown[number % self._ring.capacity] = 1
+        self._stuck.discard(topic)
+        for known in (self._waiting, self._newest, self._positions):
+            known.pop(topic, None)
 
     def position(self, topic: str) -> int | None:
         """The seq up to which everything of `topic` has been shown, if there is one."""

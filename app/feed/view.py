@@ -105,6 +105,8 @@ class FeedView(ScrollView, can_focus=True):
     """How many cells of the texts are out of view on the left."""
     placeholder: reactive[str] = reactive("Nothing yet.", init=False)
     """What stands in an empty feed."""
+    zone: reactive[tzinfo | None] = reactive(None, init=False)
+    """In which times are shown; None is this computer's."""
     state: var[FeedState] = var(FeedState(), init=False)
     """Newest of what `Changed` tells; for `watch`."""
 
@@ -123,14 +125,13 @@ class FeedView(ScrollView, can_focus=True):
         super().__init__(id=id, classes=classes)
         self.set_reactive(FeedView.show_topic, show_topic)
         self.set_reactive(FeedView.ascii, ascii)
+        self.set_reactive(FeedView.zone, zone)
         self._clock = clock
         self._ring = Ring(keep)
         self._page = Page(self._ring)
         self._reading = Reading(self._ring)
         self._gaze = Gaze()
-        self._canvas = Canvas(
-            self._ring, self._page, self._reading, self.get_component_rich_style, zone
-        )
+        self._canvas = Canvas(self._ring, self._page, self._reading, self.get_component_rich_style)
         self._intake = Intake(self._ring, self._page.lines, self._reading, clock)
         self._find: Filter | None = None  # what n and N go to: the newest filter there was
         self._placing = False  # it is we who scroll, not the reader
@@ -203,6 +204,32 @@ class FeedView(ScrollView, can_focus=True):
         self._reading.mark_read(topic)
         self.refresh()
         self._tell_read()
+
+    def restart(self, topic: str) -> None:
+        """Take what is here of `topic` as read, without posting it, and forget its seqs.
+
+        For a topic that begins anew: what comes next counts from its first message on.
+        """
+        self._reading.restart(topic)
+        self.refresh()
+
+    def messages(self) -> list[MessageRow]:
+        """Return the messages that the topic and the filter let through, oldest first."""
+        lines = self._page.lines
+        rows = [self._ring.row(lines.number(line)) for line in range(len(lines))]
+        return [row for row in rows if isinstance(row, MessageRow)]
+
+    def go_to_unseen(self) -> bool:
+        """Hold, with the cursor on the oldest message that has not been shown, if there is one."""
+        lines = self._page.lines
+        for number in map(lines.number, range(len(lines))):
+            row = self._ring.row(number)
+            if isinstance(row, MessageRow) and not self._reading.was_seen(number, row):
+                self._page.hold()
+                self._page.go_to_row(number)
+                self._settle()
+                return True
+        return False
 
     def hold(self) -> None:
         """Keep what is on the screen where it is."""
@@ -302,6 +329,7 @@ class FeedView(ScrollView, can_focus=True):
             len(str(self._intake.highest_seq)),
             self.sideways,
             self._page.lines.filter,
+            self.zone,
         )
 
     def _empty_words(self) -> str:

@@ -25,6 +25,7 @@ class Options:
     ascii_only: bool = False
     data_dir: Path | None = None  # of a broker that is started here
     config_dir: Path | None = None
+    keep: int = 50_000  # messages that a feed holds
 
 
 class PubSubApp(BaseApp):

@@ -17,6 +17,7 @@ from app.screens.themes import DARK, LIGHT
 from app.screens.too_small import TooSmall, too_small
 from app.text import harmless
 
+MOST_TOASTS = 3
 STYLES = Path(__file__).parent.parent / "styles"
 
 
@@ -77,7 +78,15 @@ class BaseApp(App[None]):
             yield SystemCommand(key.text, f"key: {key.key}", run)
 
     def say(self, text: str, *, failed: bool = False) -> None:
-        """Show `text` for a moment in a corner. Whatever is in it is shown as it is."""
+        """Show `text` for a moment in a corner. Whatever is in it is shown as it is.
+
+        The same text is shown once, and at most a few are shown at a time.
+        """
+        shown = [one.message for one in self._notifications]
+        if harmless(text) in shown:
+            return
+        if len(shown) >= MOST_TOASTS:
+            self.clear_notifications()
         self.notify(
             harmless(text),
             severity="error" if failed else "information",

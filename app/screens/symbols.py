@@ -25,6 +25,7 @@ class Symbols:
     down: str = "▾"  # sorted so
     cut: str = "…"  # there is more of it
     rule: str = "─"
+    more: str = "…"  # something is cut off here
     bars: str = "▁▂▃▄▅▆▇█"
 
 
@@ -46,6 +47,7 @@ ASCII = Symbols(
     down="v",
     cut="~",
     rule="-",
+    more="~",
     bars="_.-=+*#@",
 )
 

@@ -28,6 +28,7 @@ class TopicRow:
     subscribers: int = 0
     head: int = 0
     muted: bool = False
+    spark: str = ""  # how much has come lately, as little bars
 
 
 Draw = Callable[[TopicRow, int], Content]  # a row in so many cells
@@ -85,19 +86,15 @@ class TopicList(Vertical):
 
     def show(self, rows: Sequence[TopicRow]) -> None:
         """Show `rows`, in the order in which they come where nothing else is chosen."""
-        new = {row.name: row for row in rows}
-        if [*new] != [*self._rows] or self._unread_first:
-            self._rows = new
+        self._rows = {row.name: row for row in rows}
+        wanted = self._wanted_rows()
+        if [row.name for row in wanted] != [row.name for row in self._shown]:
             self._rebuild()
             return
-        changed = [row for row in rows if self._rows[row.name] != row]
-        self._rows = new
-        places = {row.name: place for place, row in enumerate(self._shown)}
-        for row in changed:
-            place = places.get(row.name)
-            if place is not None:
-                self._shown[place] = row
+        for place, row in enumerate(wanted):
+            if self._shown[place] != row:
                 self._options.replace_option_prompt_at_index(place, self._drawn(row))
+        self._shown = wanted
         self._tell_count()
 
     @property
@@ -172,16 +169,21 @@ class TopicList(Vertical):
     def _rebuild(self) -> None:
         """Draw everything anew, with the cursor on the topic on which it was."""
         was = self.selected
-        wanted = self.query_one("#topic-filter", Input).value.casefold()
-        self._shown = [row for row in self._rows.values() if wanted in row.name.casefold()]
-        if self._unread_first:
-            self._shown.sort(key=lambda row: (bool(row.name), row.unread == 0))
+        self._shown = self._wanted_rows()
         self._options.set_options(Option(self._drawn(row), id=_id(row.name)) for row in self._shown)
         if was is not None:
             self.select(was.name)
         if self._options.highlighted is None and self._shown:
             self._options.highlighted = 0
         self._tell_count()
+
+    def _wanted_rows(self) -> list[TopicRow]:
+        """The rows that the filter lets through, in the order in which they are wanted."""
+        wanted = self.query_one("#topic-filter", Input).value.casefold()
+        rows = [row for row in self._rows.values() if wanted in row.name.casefold()]
+        if self._unread_first:
+            rows.sort(key=lambda row: (bool(row.name), row.unread == 0 or row.muted))
+        return rows
 
     def _drawn(self, row: TopicRow) -> Content:
         return self._draw_row(row, max(self._options.scrollable_content_region.width, 12))
@@ -196,8 +198,9 @@ class TopicList(Vertical):
             empty.update(Content(self._nothing))
         topics = [row for row in self._rows.values() if row.name]
         subscribed = sum(row.subscribed for row in topics)
-        more = f", {subscribed} subscribed" if subscribed else ""
-        self.border_subtitle = Content(count_of(len(topics), "topic") + more)
+        count = f"{len(topics):,}"
+        words = f"{subscribed:,} of {count} subscribed" if subscribed else ""
+        self.border_subtitle = Content(words or count_of(len(topics), "topic"))
 
 
 def _id(name: str) -> str:

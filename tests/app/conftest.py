@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from syrupy.assertion import SnapshotAssertion
@@ -38,7 +39,7 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def options(broker: Broker, tmp_path: Path) -> Callable[..., Options]:
     """Makes the options of a screen that talks to `broker` and remembers in a folder of its own."""
 
-    def make(email: str | None = None, connect: str = "", **others: bool) -> Options:
+    def make(email: str | None = None, connect: str = "", **others: Any) -> Options:
         return Options(
             connect=connect or f"127.0.0.1:{broker.port}",
             email=email,

@@ -1,0 +1,49 @@
+"""What ada and bob do besides looking at the screen, and what it shows."""
+
+import asyncio
+import re
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+
+from textual.pilot import Pilot
+
+from clients import Publisher, Subscriber
+from tests.app.frames import frame, until
+
+ADA, BOB = "ada@example.com", "bob@example.com"
+BARS = "▂▃▄▅▆▇█"
+
+Open = Callable[..., AbstractAsyncContextManager[Pilot[None]]]
+
+
+async def subscribed(address: str, *topics: str, read: bool = True) -> None:
+    """Make ada's account, subscribed to `topics`; with `read` all there is counts as read."""
+    async with Subscriber(address, ADA, create=True) as subscriber:
+        for topic in topics:
+            await subscriber.subscribe(topic, "new" if read else "all")
+
+
+async def unread(address: str, topic: str) -> int:
+    """How much of `topic` is unread for ada, as the broker counts it."""
+    async with Subscriber(address, ADA, auto_confirm=False) as subscriber:
+        states = {one.topic_name: one.unread for one in await subscriber.subscriptions()}
+    return states[topic]
+
+
+async def confirmed(bob: Publisher, topic: str, seq: int) -> None:
+    """Wait until the broker has it that everybody has read `topic` up to `seq`."""
+    async with asyncio.timeout(10):
+        while True:
+            state = await bob.confirmations(topic, seq)
+            if state.confirmed == state.subscriptions:
+                return
+            await asyncio.sleep(0.01)
+
+
+async def shown(pilot: Pilot[None]) -> str:
+    """The frame with its footer, and with what differs from run to run made the same."""
+    await until(pilot, "? Help")
+    text = re.sub(r"\d\d:\d\d:\d\d", "12:34:56", frame(pilot.app))
+    text = re.sub(r"(?<=127\.0\.0\.1:)\d+", lambda port: "0" * len(port[0]), text)
+    text = re.sub(r"(↓|now|peak) \d+/s", r"\1 0/s", text)
+    return re.sub(f"[{BARS}]", "▁", text)
