@@ -21,6 +21,7 @@ class Symbols:
     subscribed: str = "●"
     not_subscribed: str = "○"
     unread: str = "┃"
+    chosen: str = "▌"  # the topic that is written to
     incoming: str = "↓"
     rule: str = "─"
     bars: str = "▁▂▃▄▅▆▇█"
@@ -40,6 +41,7 @@ ASCII = Symbols(
     subscribed="*",
     not_subscribed="o",
     unread="|",
+    chosen=">",
     incoming="v",
     rule="-",
     bars="_.-=+*#@",
