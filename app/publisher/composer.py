@@ -5,11 +5,12 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
+from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static, TextArea
 
+from app.publisher.choice import Choice
 from app.publisher.drafts import Drafts
 from app.publisher.message_area import MessageArea
 from app.publisher.recall import Recall, Steps
@@ -50,13 +51,15 @@ class Composer(Vertical):
         self._symbols = symbols
 
     def compose(self) -> ComposeResult:
-        yield Static(id="format", markup=False)
+        with Horizontal(id="formats"):
+            yield Static("Format F3", classes="label", markup=False)
+            yield Choice([*Format], id="format", can_focus=False)
+            yield Static("F4 one line", id="one-line", markup=False)
         yield MessageArea()
         yield Static(id="compose-told", classes="fault", markup=False)
 
     def on_mount(self) -> None:
         self.tell("")
-        self._show_format()
         self._show_topic()
 
     # what the screen says and asks
@@ -108,11 +111,15 @@ class Composer(Vertical):
     def action_one_line(self) -> None:
         self.area.one_line = not self.area.one_line
         self.set_class(self.area.one_line, "-one-line")
-        self._show_format()
+        words = "F4 one line: Enter sends" if self.area.one_line else "F4 one line"
+        self.query_one("#one-line", Static).update(Content(words))
 
-    def action_format(self, name: str = "") -> None:
-        self.format = Format(name) if name else self.format.next
-        self._show_format()
+    def action_format(self) -> None:
+        self.query_one(Choice).action_step(1)
+
+    @on(Choice.Chosen)
+    def _format_chosen(self, event: Choice.Chosen) -> None:
+        self.format = Format(event.name)
         self._look()
 
     def action_clear(self) -> None:
@@ -160,9 +167,3 @@ class Composer(Vertical):
         to = f" to {harmless(self.topic)}" if self.topic else ""
         self.border_title = Content(f"Message{to}")
         self._look()
-
-    def _show_format(self) -> None:
-        parts = [" Format F3  "]
-        parts += [f"({'*' if one is self.format else ' '}) {one}  " for one in Format]
-        parts.append("   one line: Enter sends" if self.area.one_line else "")
-        self.query_one("#format", Static).update(Content("".join(parts)))

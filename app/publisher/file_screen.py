@@ -10,8 +10,9 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.suggester import Suggester
-from textual.widgets import Button, Input, RadioButton, RadioSet, Static
+from textual.widgets import Button, Input, Static
 
+from app.publisher.choice import Choice
 from app.publisher.file_messages import (
     FileFault,
     Look,
@@ -26,8 +27,6 @@ from app.publisher.sizes import in_words
 from app.screens.symbols import Symbols
 from app.screens.words import count_of, shortened
 from app.text import harmless
-
-MODES: list[Mode] = [*Mode]
 
 
 class FileScreen(ModalScreen[FileOrder | None]):
@@ -56,11 +55,9 @@ class FileScreen(ModalScreen[FileOrder | None]):
                 yield Static("Path", classes="label", markup=False)
                 yield Input(self._path, id="path", compact=True, suggester=_Paths())
             yield Static(id="path-told", classes="told", markup=False)
-            with Horizontal(id="modes"):
+            with Horizontal(classes="field", id="modes"):
                 yield Static("Messages", classes="label", markup=False)
-                with RadioSet(id="mode", compact=True):
-                    for mode in MODES:
-                        yield RadioButton(mode, value=mode is Mode.LINES)
+                yield Choice([*Mode], id="mode", can_focus=True)
             with Horizontal(classes="field"):
                 yield Static("Rate", classes="label", markup=False)
                 yield Input(id="rate", compact=True, placeholder="a second; empty: no limit")
@@ -80,7 +77,7 @@ class FileScreen(ModalScreen[FileOrder | None]):
     def _path_changed(self) -> None:
         self._preview(0.1)
 
-    @on(RadioSet.Changed)
+    @on(Choice.Chosen)
     def _mode_changed(self) -> None:
         self._preview(0.0)
 
@@ -102,7 +99,7 @@ class FileScreen(ModalScreen[FileOrder | None]):
 
     @property
     def _mode(self) -> Mode:
-        return MODES[max(self.query_one(RadioSet).pressed_index, 0)]
+        return Mode(self.query_one(Choice).chosen)
 
     @work(group="look", exclusive=True, exit_on_error=False)
     async def _preview(self, after_s: float) -> None:
@@ -122,8 +119,7 @@ class FileScreen(ModalScreen[FileOrder | None]):
             if typed != self._guessed:
                 self._guessed = typed
                 mode = await asyncio.to_thread(likely_mode, path)
-                with self.prevent(RadioSet.Changed):
-                    self.query(RadioButton)[MODES.index(mode)].value = True
+                self.query_one(Choice).chosen = mode
             found = await asyncio.to_thread(look, path, self._mode, self._limit)
         except (FileFault, RuntimeError, ValueError) as error:
             self._tell("path", str(error))

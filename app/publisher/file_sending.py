@@ -91,9 +91,10 @@ class FileSending:
 
     def in_words(self) -> str:
         """Return "9,990 stored, 10 failed" and how far that is."""
-        of = f" of {self.order.count:,}" if self.order.count is not None and not self._whole else ""
+        done = self.progress is Progress.DONE
+        of = "" if done or self.order.count is None else f" of {self.order.count:,}"
         parts = [f"{self.stored:,}{of} stored", f"{self.failed:,} failed" if self.failed else ""]
-        parts += ["" if self.progress is Progress.DONE else self.progress.value]
+        parts += ["" if done else self.progress.value]
         words = ", ".join(part for part in parts if part)
         return f"{words}: {self.why}" if self.why else words
 
@@ -110,10 +111,6 @@ class FileSending:
         finally:
             # Closing goes where the reading went: a generator runs in one thread at a time.
             await asyncio.shield(asyncio.to_thread(_close, messages))
-
-    @property
-    def _whole(self) -> bool:
-        return self.progress is Progress.DONE and self.stored == self.order.count
 
     async def _send_all(self, messages: Iterator[Piece]) -> bool:
         """Return whether the end of the file was reached."""

@@ -262,17 +262,18 @@ class PublisherScreen(Screen[None]):
     async def action_edit(self) -> None:
         composer = self._composer
         suffix = ".json" if composer.format is Format.JSON else ".txt"
-        try:
-            # Nothing may be drawn over the editor; the connection goes on behind it.
-            with self.app.batch_update(), self.app.suspend():
-                text = await edit(composer.area.text, suffix)
-        except EditorFailed as error:
-            composer.tell(str(error))
-            return
-        finally:
-            self.refresh(layout=True)
-        if text != composer.area.text:
+        before = text = composer.area.text
+        fault = ""
+        # Nothing may be drawn over the editor; the connection goes on behind it.
+        with self.app.batch_update(), self.app.suspend():
+            try:
+                text = await edit(before, suffix)
+            except EditorFailed as error:  # one that left `suspend` would leave it suspended
+                fault = str(error)
+        self.refresh(layout=True)
+        if text != before:
             composer.load(text)
+        composer.tell(fault)
 
     # files
 

@@ -12,11 +12,6 @@ class Format(StrEnum):
     TEXT = "text"
     JSON = "JSON"
 
-    @property
-    def next(self) -> "Format":
-        formats: list[Format] = [*Format]
-        return formats[(formats.index(self) + 1) % len(formats)]
-
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
