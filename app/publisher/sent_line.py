@@ -104,7 +104,7 @@ def _note(row: Row, now: float, *, late: bool) -> str:
     if row.why:
         return row.why
     if row.mark is Mark.RESENDING:
-        return "sent again after a reconnect"
+        return "resent after a reconnect"
     return f"{_seconds(row.waits_s(now))} without an answer" if late else ""
 
 
