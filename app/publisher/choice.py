@@ -8,6 +8,7 @@ from textual.app import RenderResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.events import Click
+from textual.geometry import Size
 from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
@@ -39,7 +40,8 @@ class Choice(Widget):
     def render(self) -> RenderResult:
         style = "bold reverse" if self.has_focus else ""
         parts = [(self._shown(name), style if name == self.chosen else "") for name in self._names]
-        return Content("  ").join(Content.styled(text, style) for text, style in parts)
+        between = Content(" " * self._gap)
+        return between.join(Content.styled(text, style) for text, style in parts)
 
     def action_step(self, by: int) -> None:
         place = self._names.index(self.chosen)
@@ -51,7 +53,19 @@ class Choice(Widget):
             right = left + cell_len(self._shown(name))
             if left <= event.x < right:
                 self._choose(name)
-            left = right + 2
+            left = right + self._gap
+
+    @property
+    def _gap(self) -> int:
+        """Two blanks between names, or one where there is not room for two."""
+        return 2 if self._wanted_width <= self.size.width else 1
+
+    @property
+    def _wanted_width(self) -> int:
+        return sum(cell_len(self._shown(name)) + 2 for name in self._names) - 2
+
+    def get_content_width(self, container: Size, viewport: Size) -> int:
+        return self._wanted_width
 
     def _choose(self, name: str) -> None:
         self.chosen = name

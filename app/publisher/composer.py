@@ -12,12 +12,14 @@ from textual.widgets import Static, TextArea
 
 from app.publisher.choice import Choice
 from app.publisher.drafts import Drafts
-from app.publisher.message_area import MessageArea
+from app.publisher.message_area import MessageArea, too_long
 from app.publisher.recall import Recall, Steps
 from app.publisher.sizes import in_words, size_fault, size_of
 from app.publisher.verdict import Format, verdict
 from app.screens.symbols import Symbols
 from app.text import harmless
+
+_TOO_LONG = "it is too long to be edited here; from a file it can be sent, with Ctrl+O"
 
 
 class Composer(Vertical):
@@ -69,18 +71,28 @@ class Composer(Vertical):
         return self.query_one(MessageArea)
 
     def choose(self, topic: str) -> None:
-        """Write to `topic` from now on, beginning with its draft."""
+        """Write to `topic` from now on, beginning with its draft.
+
+        What was typed before any topic was chosen is for this one; Ctrl+Z gives the draft.
+        """
         if topic == self.topic:
             return
-        self._drafts.keep(self.topic, self.area.text)
+        before, typed = self.topic, self.area.text
+        self._drafts.keep(before, typed)
         self.topic = topic
         self.area.text = self._drafts.of(topic)
         self.area.move_cursor(self.area.document.end)
+        if typed and not before:
+            self._drafts.keep("", "")
+            self.area.put(typed)
         self._show_topic()
         self.tell("")
 
     def load(self, text: str) -> None:
         """Put `text` in the place of what is typed; Ctrl+Z takes it back."""
+        if too_long(text):
+            self.tell(_TOO_LONG)
+            return
         self.area.put(text)
         self.area.focus()
         if self.area.text != text:
@@ -124,6 +136,10 @@ class Composer(Vertical):
 
     def action_clear(self) -> None:
         self.area.put("")
+
+    @on(MessageArea.Refused)
+    def _refused(self) -> None:
+        self.tell(_TOO_LONG)
 
     @on(MessageArea.Stepped)
     def _step(self, event: MessageArea.Stepped) -> None:

@@ -3,7 +3,7 @@
 import json
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
@@ -54,7 +54,7 @@ def path_of(typed: str) -> Path:
     return Path(typed).expanduser()
 
 
-def pieces(path: Path, mode: Mode, limit: int) -> Iterator[Piece]:
+def pieces(path: Path, mode: Mode, limit: int) -> Generator[Piece, None, None]:
     """Yield the messages of a file, where a message takes `limit` bytes.
 
     Raises:

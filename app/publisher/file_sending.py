@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
@@ -202,7 +203,7 @@ def _some(messages: Iterator[Piece], number: int) -> list[Piece]:
     return [*islice(messages, number)]
 
 
-def _close(messages: Iterator[Piece]) -> None:
-    close = getattr(messages, "close", None)
-    if close is not None:
-        close()
+def _close(messages: Generator[Piece, None, None]) -> None:
+    # One that is being read at this moment cannot be closed; it is when its reader lets go.
+    with suppress(ValueError):
+        messages.close()

@@ -4,11 +4,21 @@ from typing import ClassVar
 
 from rich.text import Text
 from textual.binding import Binding, BindingType
-from textual.events import Key
+from textual.events import Key, Paste
 from textual.message import Message
 from textual.widgets import TextArea
 
 from app.text import harmless
+
+LONGEST_LINE = 256 * 1024  # characters; from there on each key takes a second
+LONGEST = 4 * 1024 * 1024
+
+
+def too_long(text: str) -> bool:
+    """Whether `text` would be too slow to edit."""
+    return len(text) > LONGEST_LINE and (
+        len(text) > LONGEST or any(len(line) > LONGEST_LINE for line in text.split("\n"))
+    )
 
 
 class MessageArea(TextArea):
@@ -32,6 +42,9 @@ class MessageArea(TextArea):
             super().__init__()
             self.older = older
 
+    class Refused(Message):
+        """What was pasted is too long to edit."""
+
     def __init__(self) -> None:
         super().__init__(id="message", compact=True, placeholder="Type a message.")
         self.one_line = False
@@ -50,6 +63,12 @@ class MessageArea(TextArea):
             event.stop()
             event.prevent_default()
             self.post_message(self.Entered())
+
+    async def _on_paste(self, event: Paste) -> None:
+        if too_long(event.text):
+            event.stop()
+            event.prevent_default()
+            self.post_message(self.Refused())
 
     def get_line(self, line_index: int) -> Text:
         line = self.document.get_line(line_index)

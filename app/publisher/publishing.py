@@ -1,6 +1,7 @@
 """Sending messages and keeping the rows that say what became of them."""
 
 import asyncio
+import logging
 from collections.abc import Coroutine
 
 from app.publisher.clock import Clock
@@ -12,6 +13,8 @@ from app.publisher.sizes import size_of
 from clients import Publisher, RequestRefused, SessionEnded
 from clients.outbox import Publication
 from clients.values import TopicState
+
+_logger = logging.getLogger("pubsub.screens")
 
 MOST_WAITING = 1_000  # messages sent by hand without an answer
 
@@ -173,7 +176,12 @@ class Publishing:
     def _start(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _logger.error("following what was sent failed", exc_info=error)
 
 
 def _why(error: Exception) -> str:

@@ -4,7 +4,7 @@ import asyncio
 from typing import ClassVar
 
 from textual import on, work
-from textual.app import ComposeResult
+from textual.app import ComposeResult, SuspendNotSupported
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.content import Content
@@ -23,7 +23,7 @@ from app.publisher.new_topic import NewTopicScreen
 from app.publisher.publishing import NotSent, Publishing
 from app.publisher.recall import Recall
 from app.publisher.recall_screen import RecallScreen
-from app.publisher.sent import Mark
+from app.publisher.sent import Mark, Row
 from app.publisher.sent_pane import SentPane, SentView
 from app.publisher.topic_row import drawn
 from app.publisher.verdict import Format
@@ -238,12 +238,18 @@ class PublisherScreen(Screen[None]):
     def _load_sent(self, event: SentView.Chosen) -> None:
         row = event.row
         if row.of_file:
-            self._say(row.why)
+            self._tell_of_file(row)
             return
         if row.mark is Mark.FAILED:
             self._choose(row.topic)
         self.action_go("compose")
         self._composer.load(row.text)
+
+    def _tell_of_file(self, row: Row) -> None:
+        file = self.publishing.file_of(row)
+        failures = file.failures[:3] if file is not None else []
+        told = [f"{piece.number}: {piece.fault}" for piece in failures]
+        self._say("; ".join([row.why, *told]))
 
     @work(group="recall", exclusive=True)
     async def action_recall(self) -> None:
@@ -265,14 +271,17 @@ class PublisherScreen(Screen[None]):
         before = text = composer.area.text
         fault = ""
         # Nothing may be drawn over the editor; the connection goes on behind it.
-        with self.app.batch_update(), self.app.suspend():
-            try:
-                text = await edit(before, suffix)
-            except EditorFailed as error:  # one that left `suspend` would leave it suspended
-                fault = str(error)
+        try:
+            with self.app.batch_update(), self.app.suspend():
+                try:
+                    text = await edit(before, suffix)
+                except EditorFailed as error:  # leaving `suspend` with it would not end it
+                    fault = str(error)
+        except SuspendNotSupported:
+            fault = "this terminal cannot be left to an editor"
         self.refresh(layout=True)
         if text != before:
-            composer.load(text)
+            composer.area.put(text)
         composer.tell(fault)
 
     # files

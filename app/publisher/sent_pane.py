@@ -37,7 +37,7 @@ class SentView(ScrollView, can_focus=True):
         "sent--cursor",
     }
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "choose", "Load", id="sent.load"),
+        Binding("enter", "choose", "Load", id="sent.load", key_display="Enter"),
         Binding("j,down", "move(1)", "Down", show=False),
         Binding("k,up", "move(-1)", "Up", show=False),
         Binding("pagedown", "page(1)", "Page down", show=False),

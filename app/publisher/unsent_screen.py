@@ -1,6 +1,5 @@
 """The question before something is left while messages are not stored yet."""
 
-import asyncio
 from typing import ClassVar
 
 from textual import on, work
@@ -56,8 +55,13 @@ class UnsentScreen(ModalScreen[bool]):
 
     @work(group="unsent", exit_on_error=False)
     async def _wait(self) -> None:
-        await asyncio.ensure_future(self._publishing.drain())
-        self.dismiss(True)
+        failed = self._publishing.sent.failed
+        await self._publishing.drain()
+        if self._publishing.sent.failed == failed:
+            self.dismiss(True)
+        else:
+            self.app.say("not all could be stored; Sent says why", failed=True)  # type: ignore[attr-defined]  # of PubSubApp
+            self.dismiss(False)
 
     def _show(self) -> None:
         number = count_of(self._publishing.unsent, "message")
