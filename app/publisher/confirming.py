@@ -14,7 +14,7 @@ from clients.values import Confirmations, TopicState
 WITHIN_S = 600.0  # after that a message is no longer asked about
 LEAST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 30.0
-QUESTIONS = 4  # for one topic in one round
+QUESTIONS = 8  # for one topic in one round
 
 
 @dataclass(slots=True)

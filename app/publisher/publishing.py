@@ -122,13 +122,9 @@ class Publishing:
                 search.take(through=answer.confirmed >= answer.subscriptions)
 
     async def drain(self) -> None:
-        """Return when nothing is unsent."""
-        while self.unsent:
-            running = [*self._tasks]
-            if not running:
-                await self._client.drain()
-                return
-            await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+        """Return when nothing is unsent, and the rows say what has become of it."""
+        while self._tasks:
+            await asyncio.wait([*self._tasks])
 
     async def stop(self) -> None:
         """Follow nothing any more. What was accepted goes on as long as the client does."""
