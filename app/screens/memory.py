@@ -27,14 +27,7 @@ class Memory:
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._values: dict[str, Any] = {}
-        try:
-            values = json.loads(file.read_text(encoding="utf-8"))
-            self._values = values if isinstance(values, dict) else {}
-        except FileNotFoundError:
-            pass  # the first time
-        except (OSError, ValueError) as error:
-            _logger.warning("%s cannot be read and is made anew: %s", file, error)
+        self._values = self._read()
 
     def text(self, name: str) -> str:
         """Return the text kept under `name`, or ""."""
@@ -57,11 +50,22 @@ class Memory:
         """Keep `value` under `name`; a crash leaves the old file or the new one, whole."""
         if self._values.get(name) == value:
             return
-        self._values[name] = value
+        # Another screen may have kept something of its own meanwhile.
+        self._values = {**self._values, **self._read(), name: value}
         try:
             self._write()
         except OSError as error:
             _logger.warning("%s cannot be written: %s", self._file, error)
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            values = json.loads(self._file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}  # the first time
+        except (OSError, ValueError) as error:
+            _logger.warning("%s cannot be read and is made anew: %s", self._file, error)
+            return {}
+        return values if isinstance(values, dict) else {}
 
     def _write(self) -> None:
         self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

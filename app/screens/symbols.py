@@ -21,6 +21,7 @@ class Symbols:
     subscribed: str = "●"
     not_subscribed: str = "○"
     unread: str = "┃"
+    chosen: str = "▌"  # the topic that is written to
     incoming: str = "↓"
     down: str = "▾"  # sorted so
     cut: str = "…"  # there is more of it
@@ -43,6 +44,7 @@ ASCII = Symbols(
     subscribed="*",
     not_subscribed="o",
     unread="|",
+    chosen=">",
     incoming="v",
     down="v",
     cut="~",

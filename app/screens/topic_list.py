@@ -29,6 +29,7 @@ class TopicRow:
     head: int = 0
     muted: bool = False
     spark: str = ""  # how much has come lately, as little bars
+    chosen: bool = False  # what is published goes there
 
 
 Draw = Callable[[TopicRow, int], Content]  # a row in so many cells
@@ -58,6 +59,13 @@ class TopicList(Vertical):
 
     class Chosen(Message):
         """Enter was pressed on `name`."""
+
+        def __init__(self, name: str) -> None:
+            super().__init__()
+            self.name = name
+
+    class NotFound(Message):
+        """Enter was pressed in the filter, and no topic has `name` in its own."""
 
         def __init__(self, name: str) -> None:
             super().__init__()
@@ -118,10 +126,14 @@ class TopicList(Vertical):
         box.focus()
 
     def action_clear_filter(self) -> None:
+        self.clear_filter()
+        self._options.focus()
+
+    def clear_filter(self) -> None:
+        """Show all topics again."""
         box = self.query_one("#topic-filter", Input)
         box.value = ""
         box.display = False
-        self._options.focus()
 
     def action_unread_first(self) -> None:
         self._unread_first = not self._unread_first
@@ -141,7 +153,10 @@ class TopicList(Vertical):
     @on(Input.Submitted, "#topic-filter")
     def _filtered(self, event: Input.Submitted) -> None:
         event.stop()
-        self._options.focus()
+        if event.value and not self._shown:
+            self.post_message(self.NotFound(event.value))
+        else:
+            self._options.focus()
 
     @on(OptionList.OptionHighlighted)
     def _highlighted(self, event: OptionList.OptionHighlighted) -> None:
