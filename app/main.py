@@ -243,16 +243,24 @@ def subscriber(
 
 @app.command()
 def demo(
-    script: Annotated[bool, typer.Option("--script", help="Play the steps as plain text.")] = False,
+    script: Annotated[
+        bool,
+        typer.Option("--script", help="Play the steps as plain text, as where there is no screen."),
+    ] = False,
+    pace: Annotated[
+        float, typer.Option(min=0, help="Seconds between two steps on auto-play.")
+    ] = 6.0,
+    ascii_only: Ascii = False,
 ) -> None:
     """Show what the project is for: a real broker, real clients, real faults.
 
-    Uses a temporary data directory and a free port; nothing of yours is touched. Exits 0
-    only if every step did what it says.
+    Space plays the next step; without a terminal all of them are played as text, and the
+    exit code is 0 only if every step did what it says. Uses a temporary folder and a free
+    port; nothing of yours is touched.
     """
-    from app.demo.script import run
+    from app.commands import demo as command
 
-    run()
+    command.run(command.Options(script, pace, ascii_only))
 
 
 def main() -> None:

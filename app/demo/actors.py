@@ -88,13 +88,8 @@ class Author:
     def _tell_stored(self, one: Published, *, resent: bool, many: bool) -> None:
         number = f"{one.seq}" if one.seq is not None else ""
         mark = Mark.RESENT if resent else Mark.STORED
-        note = "sent twice, stored once" if resent else f"{number}  {one.took_ms:.1f} ms"
+        note = "stored once" if resent else f"{number}  {one.took_ms:.1f} ms"
         self._tell(mark, one.text, note, row=one.row, many=many)
-
-    async def sent(self) -> None:
-        """Return when what has been accepted so far is written to the connection."""
-        for _ in range(2):  # a task begins in the next turn of the loop, and writes in another
-            await asyncio.sleep(0)
 
     async def confirmed_by_all(self, one: Published) -> int:
         """Return how many subscriptions there are, once all have processed the message."""
@@ -128,6 +123,7 @@ class Reader:
         self.client: Subscriber | None = None
         self.received: list[Message] = []
         self.quiet = False  # what comes is one of many
+        self.known = False  # the account is there
         self._audience = audience
         self._reading: asyncio.Task[None] | None = None
         self._came = asyncio.Event()
@@ -147,6 +143,7 @@ class Reader:
                 backoff=BACKOFF,
             )
             await self.client.open()
+            self.known = True
             self._reading = asyncio.ensure_future(self._read(self.client))
 
     async def leave(self) -> None:

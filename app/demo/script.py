@@ -12,9 +12,10 @@ from app.demo.events import Event, Mark
 from app.demo.outcome import Outcome
 from app.demo.play import Play
 from app.demo.postgres import TemporaryPostgres
+from app.demo.signs import in_signs, sign
 from app.demo.stage import Stage
 from app.demo.steps import Step
-from app.screens.symbols import Symbols, symbols, terminal_is_ascii
+from app.screens.symbols import symbols, terminal_is_ascii
 from app.text import harmless
 from broker.store.errors import StoreUnusable
 from clients import Phase, State
@@ -87,7 +88,7 @@ class Script:
         self._symbols = symbols(ascii_only=terminal_is_ascii())
 
     def line(self, text: str, style: str = "") -> None:
-        self._console.print(Text(self._plain(text), style=style))
+        self._console.print(Text(in_signs(text, self._symbols), style=style))
 
     def announces(self, number: int, of: int, step: Step) -> None:
         self.line(f"\nStep {number} of {of}: {step.title}", style="bold")
@@ -110,7 +111,7 @@ class Script:
         if len(text) > LINE_WIDTH:
             text = text[:LINE_WIDTH] + " ..."
         note = f"   ({event.note.strip()})" if event.note else ""
-        self.line(f"  {event.who:>10} {_sign(event.mark, self._symbols):<2} {text}{note}")
+        self.line(f"  {event.who:>10} {sign(event.mark, self._symbols):<2} {text}{note}")
 
     def stands(self, who: str, state: State) -> None:
         if state.phase is Phase.RECONNECTING and state.attempt == 1:
@@ -118,21 +119,3 @@ class Script:
 
     async def beat(self, seconds: float) -> None:
         await asyncio.sleep(0)
-
-    def _plain(self, text: str) -> str:
-        return text.replace("✓", self._symbols.stored)
-
-
-def _sign(mark: Mark, using: Symbols) -> str:
-    return {
-        Mark.SENT: using.waiting,
-        Mark.STORED: using.stored,
-        Mark.CONFIRMED: using.confirmed,
-        Mark.RESENT: using.stored,
-        Mark.REFUSED: using.failed,
-        Mark.UNREAD: using.unread,
-        Mark.LIVE: using.incoming,
-        Mark.ASKED: ">",
-        Mark.ANSWERED: "<",
-        Mark.FACT: "*",
-    }[mark]
