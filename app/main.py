@@ -208,6 +208,16 @@ def backlog(connect: Connect = "127.0.0.1:3000", email: Email = None, json: Json
     command.run(connect, email, as_json=json)
 
 
+Web = Annotated[
+    int | None,
+    typer.Option(
+        "--web",
+        metavar="PORT",
+        min=0,
+        max=65535,
+        help="Show it in a browser instead, at http://127.0.0.1:PORT (0: any free port).",
+    ),
+]
 Ascii = Annotated[
     bool, typer.Option("--ascii", envvar="PUBSUB_ASCII", help="Draw with ASCII characters alone.")
 ]
@@ -229,12 +239,20 @@ def publisher(
 
 @app.command()
 def subscriber(
-    connect: Connect = "127.0.0.1:3000", email: Email = None, ascii_only: Ascii = False
+    connect: Connect = "127.0.0.1:3000",
+    email: Email = None,
+    ascii_only: Ascii = False,
+    web: Web = None,
 ) -> None:
     """Open the subscriber's screen: topics, and their messages, the unread ones first.
 
     Where no broker is reached it offers to start one. The plain twin is `pubsub sub`.
     """
+    if web is not None:
+        from app.commands import web as command
+
+        command.serve_subscriber(connect, email, ascii_only=ascii_only, port=web)
+        return
     from app.commands import screens
     from app.screens.app import Options
 
@@ -251,6 +269,7 @@ def demo(
         float, typer.Option(min=0, help="Seconds between two steps on auto-play.")
     ] = 6.0,
     ascii_only: Ascii = False,
+    web: Web = None,
 ) -> None:
     """Show what the project is for: a real broker, real clients, real faults.
 
@@ -258,6 +277,11 @@ def demo(
     exit code is 0 only if every step did what it says. Uses a temporary folder and a free
     port; nothing of yours is touched.
     """
+    if web is not None:
+        from app.commands import web as web_command
+
+        web_command.serve_demo(pace, ascii_only=ascii_only, port=web)
+        return
     from app.commands import demo as command
 
     command.run(command.Options(script, pace, ascii_only))

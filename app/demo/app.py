@@ -25,18 +25,13 @@ class Options:
 
 
 class DemoApp(BaseApp):
-    """Shows the demonstration; when it has ended nothing of its stage is left."""
+    """Shows the demonstration. Whoever runs it closes its `presenter` in the end."""
 
     kind = "demo"
 
     def __init__(self, options: Options, postgres: Postgres | None = None) -> None:
         super().__init__(ascii_only=options.ascii_only, config_dir=options.config_dir)
-        self.presenter = Presenter(
-            postgres or TemporaryPostgres(),
-            Scene(),
-            lambda text, failed: self.say(text, failed=failed),
-            options.pace_s,
-        )
+        self.presenter = Presenter(postgres or TemporaryPostgres(), Scene(), options.pace_s)
 
     def on_mount(self) -> None:
         self.push_screen(DemoScreen(self.presenter, self.symbols))
@@ -49,9 +44,6 @@ class DemoApp(BaseApp):
         stage = self.presenter.stage
         where = f"127.0.0.1:{stage.port}" if stage is not None else "nowhere yet"
         self.say(f"the broker listens on {where}; connect to it with any client")
-
-    async def on_unmount(self) -> None:
-        await self.presenter.close()
 
 
 def run(options: Options) -> None:
@@ -67,4 +59,4 @@ async def _run(options: Options) -> None:
     try:
         await demo.run_async()
     finally:
-        await demo.presenter.close()
+        await demo.presenter.close()  # the terminal is the user's again meanwhile

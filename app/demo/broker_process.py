@@ -18,7 +18,7 @@ import app
 START_S = 30.0
 
 
-class CannotStart(Exception):
+class CannotStart(OSError):
     """The broker's process did not come up; the text says what it said."""
 
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from clients import PubSubError
+
 
 class Missed(Exception):
     """A step did not bring what it should."""
@@ -19,3 +21,13 @@ class Outcome:
     ok: bool
     expected: str
     came: str
+
+
+def failure(expected: str, error: Exception) -> Outcome:
+    """Return the outcome of what was ended by `error`, whatever that is."""
+    if isinstance(error, ExceptionGroup):  # of tasks that ran together
+        return failure(expected, error.exceptions[0])
+    if isinstance(error, Missed):
+        return Outcome(False, error.expected, error.came)
+    told = isinstance(error, PubSubError | OSError) and str(error)
+    return Outcome(False, expected, told or repr(error))

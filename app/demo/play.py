@@ -3,11 +3,9 @@
 import asyncio
 from collections.abc import Sequence
 
-from app.demo.broker_process import CannotStart
-from app.demo.outcome import Missed, Outcome
+from app.demo.outcome import Outcome, failure
 from app.demo.stage import Stage
 from app.demo.steps import STEPS, Step
-from clients import PubSubError
 
 STEP_S = 120.0  # beats not counted, no step comes near it
 
@@ -54,17 +52,8 @@ class Play:
         try:
             async with asyncio.timeout(STEP_S):
                 came = await step.act(self.stage)
+        except TimeoutError:
+            return Outcome(False, step.expected, f"nothing more within {STEP_S:g} s")
         except Exception as error:  # whatever it is, it is shown and ends the play
-            return _failed(step, error)
+            return failure(step.expected, error)
         return Outcome(True, step.expected, came)
-
-
-def _failed(step: Step, error: Exception) -> Outcome:
-    if isinstance(error, ExceptionGroup):  # of tasks that the step ran together
-        return _failed(step, error.exceptions[0])
-    if isinstance(error, Missed):
-        return Outcome(False, error.expected, error.came)
-    if isinstance(error, TimeoutError):
-        return Outcome(False, step.expected, f"nothing more within {STEP_S:g} s")
-    told = isinstance(error, PubSubError | CannotStart | OSError)
-    return Outcome(False, step.expected, str(error) if told else repr(error))

@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
 from app.demo import acts
 from app.demo.actors import Reader
 from app.demo.broker_process import CannotStart
-from app.demo.outcome import Missed, Outcome
+from app.demo.outcome import Outcome, failure
 from app.demo.play import Play
 from app.demo.scene import Place, Scene
 from app.demo.stage import Stage
@@ -19,8 +20,7 @@ from broker.store.errors import StoreUnusable
 from clients import PubSubError
 
 WATCH_S = 0.15
-
-Say = Callable[[str, bool], None]
+_FAULTS = frozenset({"cut", "kill", "eve"})
 
 
 class Postgres(Protocol):
@@ -28,6 +28,14 @@ class Postgres(Protocol):
 
     async def start(self) -> Address: ...
     async def stop(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What came of something that was wanted between two steps."""
+
+    text: str
+    failed: bool = False
 
 
 class Phase(StrEnum):
@@ -45,15 +53,15 @@ class Presenter:
     what is seen then is as true as it was the first time.
     """
 
-    def __init__(self, postgres: Postgres, scene: Scene, say: Say, pace_s: float) -> None:
+    def __init__(self, postgres: Postgres, scene: Scene, pace_s: float) -> None:
         self.scene = scene
         self.phase = Phase.STARTING
         self.fault = ""
         self.play: Play | None = None
         self.auto = False
-        self.acting: set[str] = set()  # what runs beside the steps
+        self.said = Said("")
+        self.acting: list[str] = []  # what runs beside the steps
         self._postgres = postgres
-        self._say = say
         self._pace_s = pace_s
         self._step: Step | None = None
         self._target = 0  # how many steps are to be played once more
@@ -97,10 +105,10 @@ class Presenter:
         if self.phase is Phase.PLAYING:
             self.scene.hurry()
         elif self.phase is Phase.BROKEN:
-            self._say("press r to try again, q to leave", True)
+            self._say("press r to try again, q to leave", failed=True)
         elif self.phase is Phase.READY and self.play is not None:
             if self.play.over:
-                self._say(_what_now(self.play), False)
+                self._say(_what_now(self.play))
                 self.auto = False
             else:
                 self.phase = Phase.PLAYING
@@ -150,7 +158,7 @@ class Presenter:
         """End everything. Harmless when repeated."""
         await self._stop_all()
         if self.stage is not None:
-            await self.stage.strike()
+            await self.stage.strike(keep_database=True)  # it goes with PostgreSQL
         await self._postgres.stop()
 
     # carrying it out
@@ -171,6 +179,7 @@ class Presenter:
     async def _next(self, play: Play) -> None:
         await self._acts_end()
         self._step = play.steps[play.done]
+        self._say("")
         self.scene.step_begins()
         outcome = await play.next()
         self.phase = Phase.READY
@@ -196,6 +205,7 @@ class Presenter:
         self.scene.clear()
         self.scene.replaying = True
         self._step = None
+        self._say("")
         try:
             await play.back_to(done)
         except (CannotStart, OSError, PubSubError) as error:
@@ -209,30 +219,32 @@ class Presenter:
     def _ready(self) -> None:
         self.phase = Phase.READY
         self._watching = self._run(self._watch())
+        if self.auto:
+            self.next()
+
+    def _say(self, text: str, *, failed: bool = False) -> None:
+        self.said = Said(text, failed)
 
     def _act(self, name: str, act: Callable[[Stage], Awaitable[str]], least: int) -> None:
         """Do `act` beside whatever else runs, once steps up to `least` have been played."""
         if self.phase is not Phase.READY or self.play is None:
-            self._say("when the step is over", False)
+            self._say("when the step is over")
         elif self.play.done < least:
-            self._say(f"play step {least} first: Space", False)
-        elif name in self.acting:
-            self._say("that is under way already", False)
-        elif name != "flood" and self.acting - {"flood", "publish"}:
-            self._say("one fault at a time", False)
+            self._say(f"play step {least} first: Space")
+        elif name in _FAULTS and _FAULTS.intersection(self.acting):
+            self._say("one fault at a time")
         else:
-            self.acting.add(name)
+            self.acting.append(name)
             self._run(self._do(name, act(self.play.stage)))
 
     async def _do(self, name: str, work: Awaitable[str]) -> None:
         try:
-            self._say(await work, False)
-        except Missed as missed:
-            self._say(f"expected {missed.expected}; came {missed.came}", True)
-        except (CannotStart, OSError, PubSubError) as error:
-            self._say(str(error), True)
+            self._say(await work)
+        except Exception as error:  # whatever it is, it is shown
+            outcome = failure("that it works", error)
+            self._say(f"expected {outcome.expected}; came {outcome.came}", failed=True)
         finally:
-            self.acting.discard(name)
+            self.acting.remove(name)
 
     async def _acts_end(self) -> None:
         """Wait until nothing runs beside the steps."""

@@ -13,6 +13,7 @@ from textual.widgets import Footer, Static
 from app.demo.drawing import Drawing
 from app.demo.events import Pane
 from app.demo.presenter import Phase, Presenter
+from app.demo.steps import Step
 from app.demo.widgets import Bar, Narration, PaneView
 from app.screens.symbols import Symbols
 
@@ -53,6 +54,7 @@ class DemoScreen(Screen[None]):
         self._presenter = presenter
         self._symbols = symbols
         self._alone: Pane | None = None  # chosen to be shown alone
+        self._step: Step | None = None
         self._drawn: object = None  # what the last frame was made of
 
     def compose(self) -> ComposeResult:
@@ -79,10 +81,12 @@ class DemoScreen(Screen[None]):
         presenter = self._presenter
         scene, stage = presenter.scene, presenter.stage
         scene.runs_as(stage.broker.pid if stage is not None and stage.broker else None)
+        if presenter.step is not self._step:
+            self._turn_to(presenter.step)
         now = self.app.now()  # type: ignore[attr-defined]  # the clock of DemoApp
         second = int(now) if scene.counting_down() else 0
         outcome, auto = presenter.outcome, presenter.auto
-        told = presenter.phase, presenter.number, outcome, auto, presenter.fault
+        told = presenter.phase, presenter.number, outcome, auto, presenter.said
         drawn = scene.version, told, second, self.size, self._alone
         if drawn != self._drawn:
             self._drawn = drawn
@@ -117,8 +121,15 @@ class DemoScreen(Screen[None]):
     def _shown(self) -> Pane | None:
         """The only pane that is shown, or None while all are."""
         if self._alone is None and not self.has_class("-wide"):
-            return Pane.PUBLISHER
+            return self._step.look if self._step is not None else Pane.PUBLISHER
         return self._alone
+
+    def _turn_to(self, step: Step | None) -> None:
+        """Show the step's own pane where only one can be shown."""
+        self._step = step
+        if not self.has_class("-wide"):
+            self._alone = None
+        self._arrange()
 
     def _arrange(self) -> None:
         for view in self.query(PaneView):

@@ -76,7 +76,7 @@ async def _play() -> int:
         return 1
     finally:
         if stage is not None:
-            await stage.strike()
+            await stage.strike(keep_database=True)  # it goes with PostgreSQL
         await postgres.stop()
 
 

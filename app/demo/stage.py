@@ -58,7 +58,7 @@ class Stage:
         for actor in self.actors:
             await actor.relay.listen(self.port)
 
-    async def strike(self) -> None:
+    async def strike(self, *, keep_database: bool = False) -> None:
         """End everything that was set. Harmless when repeated, or in the middle of `set`."""
         for wire in self._wires:
             await wire.close()
@@ -73,7 +73,8 @@ class Stage:
             await self.broker.kill()
             self.broker = None
         self.port = 0
-        await self._drop_database()
+        if not keep_database:
+            await self._drop_database()
 
     async def present(self, *actors: Author | Reader) -> None:
         """See that the broker runs, that no cable is cut, and that `actors` are signed in."""

@@ -28,9 +28,13 @@ Act = Callable[[Stage], Awaitable[str]]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A step: `act` does it and returns what came, in words, or raises `Missed`."""
+    """A step: `act` does it and returns what came, in words, or raises `Missed`.
+
+    `look` is the pane to look at where only one can be shown.
+    """
 
     title: str
+    look: Pane
     narration: str
     expected: str
     act: Act
@@ -259,6 +263,7 @@ async def flooded(stage: Stage) -> str:
 STEPS = [
     Step(
         "Accounts and a topic",
+        Pane.PUBLISHER,
         "An account is an e-mail address with a role; a topic is a log that everyone can see."
         " These are the very lines on the wire: whatever opens a socket can send them.",
         "success for each; the mistyped topic refused with a sentence, and the connection lives",
@@ -266,6 +271,7 @@ STEPS = [
     ),
     Step(
         "Publish, and a ✓ once it is on disk",
+        Pane.PUBLISHER,
         "Bob gets a ✓ when his message is on disk, and ✓✓ when every subscription has it."
         " Ada is signed in, so she has it in the same moment.",
         "3 messages stored, live at ada's, confirmed by all",
@@ -273,6 +279,7 @@ STEPS = [
     ),
     Step(
         "Two subscribers, two cursors",
+        Pane.BROKER,
         "The broker keeps one log, and for each subscriber a cursor on it: that is all a"
         " subscription is. Eve joins, leaves the topic, and joins again.",
         "both have what is published while they are subscribed, and nothing else",
@@ -280,6 +287,7 @@ STEPS = [
     ),
     Step(
         "One is away: first what she missed",
+        Pane.SUBSCRIBER,
         "Eve signs out and her cursor stays. When she is back, what she missed comes first,"
         " marked unread, and only then what is live.",
         "4 unread in order, then the live one; for tientavu@tamu.edu the unread of the sample data",
@@ -287,6 +295,7 @@ STEPS = [
     ),
     Step(
         "Cables are cut",
+        Pane.SUBSCRIBER,
         "Ada's cable is cut while she reads, and Bob's when his message is stored but the answer"
         " is not back. The clients connect again and ask for nothing: it just goes on.",
         "every message once and in order, also the one that was sent twice",
@@ -294,6 +303,7 @@ STEPS = [
     ),
     Step(
         "kill -9",
+        Pane.BROKER,
         f"Bob publishes {MANY:,} messages, and in the middle the broker's process is killed and"
         " started again. What had its ✓ is on disk; the rest his client sends again.",
         "every message that had its ✓ is there, and all of them once and in order",
@@ -301,6 +311,7 @@ STEPS = [
     ),
     Step(
         "A flood",
+        Pane.PUBLISHER,
         f"{FLOOD_RATE:,} messages a second, each on disk before its ✓, to two subscribers."
         " Others are answered meanwhile, and what you look at goes on moving.",
         "all stored, all delivered in order, and others answered at once",

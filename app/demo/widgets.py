@@ -84,7 +84,10 @@ class Narration(Static):
         lines = [self._story(short=short)]
         if step is not None:
             lines.append(self._outcome(step.expected, short=short))
-        lines += [] if short else [Content(""), self._keys(tiny=tiny)]
+        if short:
+            lines = [*lines[:1], self._said()] if presenter.said.text else lines
+        else:
+            lines += [self._said(), self._keys(tiny=tiny)]
         self.update(Content("\n").join(lines))
 
     def _title(self) -> str:
@@ -129,6 +132,12 @@ class Narration(Static):
             ("came: ", "$text-error bold"),
             came,
         )
+
+    def _said(self) -> Content:
+        """What came of a key between two steps."""
+        said = self._presenter.said
+        text = in_signs(harmless(said.text), self._symbols)
+        return Content.styled(text, "$text-error bold" if said.failed else "$text-accent")
 
     def _keys(self, *, tiny: bool) -> Content:
         ready = self._presenter.phase is Phase.READY and self._presenter.number > 0
