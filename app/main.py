@@ -21,7 +21,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help=(
-        "A durable publish/subscribe broker and its clients. Start with `pubsub demo --script`"
+        "A durable publish/subscribe broker and its clients. Start with `pubsub demo`"
         " to see what it does, or `pubsub broker` to run one."
     ),
     epilog="Every option can be set in the environment or a .env file: --port is PUBSUB_PORT.",

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from app.demo.postgres import TemporaryPostgres
 from app.demo.presenter import Postgres, Presenter
 from app.demo.scene import Scene
 from app.demo.screen import DemoScreen
+from app.demo.steps import STEPS, Step
 from app.screens.base import BaseApp
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -29,9 +31,14 @@ class DemoApp(BaseApp):
 
     kind = "demo"
 
-    def __init__(self, options: Options, postgres: Postgres | None = None) -> None:
+    def __init__(
+        self,
+        options: Options,
+        postgres: Postgres | None = None,
+        steps: Sequence[Step] = STEPS,
+    ) -> None:
         super().__init__(ascii_only=options.ascii_only, config_dir=options.config_dir)
-        self.presenter = Presenter(postgres or TemporaryPostgres(), Scene(), options.pace_s)
+        self.presenter = Presenter(postgres or TemporaryPostgres(), Scene(), options.pace_s, steps)
 
     def on_mount(self) -> None:
         self.push_screen(DemoScreen(self.presenter, self.symbols))

@@ -178,7 +178,7 @@ class Drawing:
         who = f"{row.who:<4} " if named else ""
         first = f" {who}{mark:<2} "
         if row.mark in _WRAPPED:
-            yield from self._wrapped(first, f"{text}  {row.note}".strip(), row.mark, width)
+            yield from self._wrapped(first, f"{text} {row.note}".strip(), row.mark, width)
             return
         style = _STYLES[row.mark]
         note = f" {row.note} " if row.note else ""
@@ -192,7 +192,7 @@ class Drawing:
 
     def _wrapped(self, first: str, text: str, mark: Mark, width: int) -> Iterator[Content]:
         indent = cell_len(first)
-        lines = _wrap(text, max(width - indent - 1, 8))
+        lines = _wrap(text, max(width - indent, 8))
         style = "$text-muted" if mark is Mark.ASKED else ""
         for number, line in enumerate(lines):
             start = first if number == 0 else " " * indent

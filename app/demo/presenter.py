@@ -1,7 +1,7 @@
 """What a presenter wants, carried out one thing after the other, whoever shows it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,7 +14,7 @@ from app.demo.outcome import Outcome, failure
 from app.demo.play import Play
 from app.demo.scene import Place, Scene
 from app.demo.stage import Stage
-from app.demo.steps import Step
+from app.demo.steps import STEPS, Step
 from broker.store.embedded import Address
 from broker.store.errors import StoreUnusable
 from clients import PubSubError
@@ -53,7 +53,9 @@ class Presenter:
     what is seen then is as true as it was the first time.
     """
 
-    def __init__(self, postgres: Postgres, scene: Scene, pace_s: float) -> None:
+    def __init__(
+        self, postgres: Postgres, scene: Scene, pace_s: float, steps: Sequence[Step] = STEPS
+    ) -> None:
         self.scene = scene
         self.phase = Phase.STARTING
         self.fault = ""
@@ -63,6 +65,7 @@ class Presenter:
         self.acting: list[str] = []  # what runs beside the steps
         self._postgres = postgres
         self._pace_s = pace_s
+        self.steps = steps
         self._step: Step | None = None
         self._target = 0  # how many steps are to be played once more
         self._tasks: set[asyncio.Task[None]] = set()
@@ -167,7 +170,7 @@ class Presenter:
         self.phase, self.fault = Phase.STARTING, ""
         try:
             address = await self._postgres.start()
-            play = Play(Stage(address, self.scene))
+            play = Play(Stage(address, self.scene), self.steps)
             await play.begin()
         except (StoreUnusable, CannotStart, OSError, PubSubError) as error:
             await self._postgres.stop()

@@ -110,7 +110,7 @@ class DemoScreen(Screen[None]):
         bar, presenter = self.query_one(Bar), self._presenter
         port = presenter.stage.port if presenter.stage is not None else 0
         bar.where = f"a broker of its own on 127.0.0.1:{port}, temporary data" if port else ""
-        of = len(presenter.play.steps) if presenter.play is not None else 7
+        of = len(presenter.steps)
         auto = "auto  " if presenter.auto else ""
         playing = "playing  " if presenter.phase is Phase.PLAYING else ""
         bar.progress = f"{playing}{auto}step {presenter.number} of {of}"

@@ -20,5 +20,5 @@ def sign(mark: Mark, symbols: Symbols) -> str:
 
 
 def in_signs(text: str, symbols: Symbols) -> str:
-    """Return one of our own texts with the sign that means "stored" in its shape."""
-    return text.replace("✓", symbols.stored)
+    """Return one of our own texts with the signs of stored and confirmed in their shapes."""
+    return text.replace("✓✓", symbols.confirmed).replace("✓", symbols.stored)

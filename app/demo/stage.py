@@ -97,7 +97,7 @@ class Stage:
         self.broker = await BrokerProcess.start(self._url(), self.port)
         self.port = self.broker.port
         took_s = perf_counter() - began
-        self.tell(f"broker runs as process {self.broker.pid}", f"{took_s:.2f} s")
+        self.tell(f"process {self.broker.pid} serves", f"{took_s:.2f} s")
         return took_s
 
     async def kill_broker(self) -> int:
