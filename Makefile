@@ -6,7 +6,7 @@ BIN := .venv/bin
 .PHONY: demo test lint check clean
 
 demo: .venv/.installed
-	$(BIN)/pubsub demo --script
+	$(BIN)/pubsub demo
 
 test: .venv/.installed-test
 	$(BIN)/python -m pytest -q -n 2

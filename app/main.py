@@ -22,7 +22,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help=(
-        "A durable publish/subscribe broker and its clients. Start with `pubsub demo --script`"
+        "A durable publish/subscribe broker and its clients. Start with `pubsub demo`"
         " to see what it does, or `pubsub broker` to run one."
     ),
     epilog="Every option can be set in the environment or a .env file: --port is PUBSUB_PORT.",
@@ -245,6 +245,19 @@ def backlog(connect: Connect = "127.0.0.1:3000", email: Email = None, json: Json
     command.run(connect, email, as_json=json)
 
 
+Web = Annotated[
+    int | None,
+    typer.Option(
+        "--web",
+        envvar="PUBSUB_WEB",
+        metavar="PORT",
+        min=0,
+        max=65535,
+        help="Show it in a browser instead, at http://127.0.0.1:PORT (0: any free port).",
+    ),
+]
+
+
 @app.command()
 def publisher(
     connect: Connect = "127.0.0.1:3000", email: Email = None, ascii_only: Ascii = False
@@ -268,11 +281,17 @@ def subscriber(
         int,
         typer.Option(envvar="PUBSUB_KEEP", min=100, help="How many messages the screen holds."),
     ] = 50_000,
+    web: Web = None,
 ) -> None:
     """Open the subscriber's screen: topics, and their messages, the unread ones first.
 
     Where no broker is reached it offers to start one. The plain twin is `pubsub sub`.
     """
+    if web is not None:
+        from app.commands import web as command
+
+        command.serve_subscriber(connect, email, ascii_only=ascii_only, keep=keep, port=web)
+        return
     from app.commands import screens
     from app.screens.app import Options
 
@@ -283,17 +302,33 @@ def subscriber(
 def demo(
     script: Annotated[
         bool,
-        typer.Option("--script", envvar="PUBSUB_SCRIPT", help="Play the steps as plain text."),
+        typer.Option(
+            "--script",
+            envvar="PUBSUB_SCRIPT",
+            help="Play the steps as plain text, as where there is no screen.",
+        ),
     ] = False,
+    pace: Annotated[
+        float,
+        typer.Option(envvar="PUBSUB_PACE", min=0, help="Seconds between two steps on auto-play."),
+    ] = 6.0,
+    ascii_only: Ascii = False,
+    web: Web = None,
 ) -> None:
     """Show what the project is for: a real broker, real clients, real faults.
 
-    Uses a temporary data directory and a free port; nothing of yours is touched. Exits 0
-    only if every step did what it says.
+    Space plays the next step; without a terminal all of them are played as text, and the
+    exit code is 0 only if every step did what it says. Uses a temporary folder and a free
+    port; nothing of yours is touched.
     """
-    from app.demo.script import run
+    if web is not None:
+        from app.commands import web as web_command
 
-    run()
+        web_command.serve_demo(pace, ascii_only=ascii_only, port=web)
+        return
+    from app.commands import demo as command
+
+    command.run(command.Options(script, pace, ascii_only))
 
 
 def main() -> None:

@@ -63,6 +63,10 @@ class Publication:
         first = yield from asyncio.shield(self._batch.first_seq).__await__()
         return Receipt(self._batch.topic, None if first is None else first + self._place)
 
+    def goes_with(self, other: "Publication") -> bool:
+        """Whether both are stored together, or neither is."""
+        return self._batch is other._batch
+
     @property
     def done(self) -> bool:
         """Whether it is stored or refused."""

@@ -1,62 +1,121 @@
 """Plays the steps as plain text, and exits 0 only if every step brought what it should."""
 
 import asyncio
-import shutil
+import signal
 import sys
-import tempfile
-from pathlib import Path
 from time import perf_counter
 
 from rich.console import Console
 from rich.text import Text
 
+from app.demo.events import Event, Mark
+from app.demo.outcome import Outcome
+from app.demo.play import Play
+from app.demo.postgres import TemporaryPostgres
+from app.demo.signs import in_signs, sign
 from app.demo.stage import Stage
-from app.demo.steps import STEPS, Play
-from app.demo.wire import StepFailed
+from app.demo.steps import Step
+from app.screens.symbols import symbols, terminal_is_ascii
 from app.text import harmless
+from broker.store.errors import StoreUnusable
+from clients import Phase, State
 
 LINE_WIDTH = 160  # characters of a line that are shown
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def run() -> None:
-    sys.exit(asyncio.run(_play()))
+    sys.exit(asyncio.run(_run()))
+
+
+async def _run() -> int:
+    """Play the steps; whatever ends this, nothing of it is left running or lying about."""
+    loop = asyncio.get_running_loop()
+    playing = asyncio.ensure_future(_play())
+    caught: list[int] = []
+
+    def interrupt(number: int) -> None:
+        caught.append(number)
+        if len(caught) == 1:  # a second one does not stop the cleaning up
+            playing.cancel()
+
+    for number in SIGNALS:
+        loop.add_signal_handler(number, interrupt, number)
+    try:
+        return await playing
+    except asyncio.CancelledError:
+        return 128 + caught[0]
+    finally:
+        for number in SIGNALS:
+            loop.remove_signal_handler(number)
 
 
 async def _play() -> int:
-    """Play all steps on a temporary data directory; return the exit code."""
-    console = Console(highlight=False, soft_wrap=True)
-    folder = Path(tempfile.mkdtemp(prefix="pubsub-demo-"))
-    stage = Stage(folder / "data", lambda *line: _show(console, *line))
+    script = Script()
+    postgres = TemporaryPostgres()
+    stage: Stage | None = None
     try:
-        return await _play_on(console, stage)
-    finally:
-        await stage.stop()
-        shutil.rmtree(folder)
-
-
-async def _play_on(console: Console, stage: Stage) -> int:
-    console.print("pubsub: a real broker on real PostgreSQL, real sockets, nothing made up.")
-    console.print("Starting PostgreSQL on a temporary folder ...")
-    began = perf_counter()
-    await stage.prepare()
-    console.print(
-        f"The broker listens on 127.0.0.1:{stage.port} after {perf_counter() - began:.1f} s."
-        " Lines marked > are sent, lines marked < are what came."
-    )
-    play = Play(stage)
-    for number, (title, step) in enumerate(STEPS, 1):
-        console.print(f"\nStep {number} of {len(STEPS)}: {title}", style="bold")
-        console.print("  " + " ".join((step.__doc__ or "").split()), style="dim")
-        try:
-            result = await step(play)
-        except (StepFailed, OSError) as error:
-            console.print(Text(f"  FAILED: {error}", style="bold red"))
+        script.line("pubsub: a real broker on real PostgreSQL, real clients, nothing made up.")
+        script.line("Starting PostgreSQL on a temporary folder ...")
+        began = perf_counter()
+        stage = Stage(await postgres.start(), script)
+        play = Play(stage)
+        await play.begin()
+        script.line(
+            f"The broker listens on 127.0.0.1:{stage.port} after {perf_counter() - began:.1f} s."
+        )
+        while not play.over:
+            script.announces(play.done + 1, len(play.steps), play.steps[play.done])
+            script.ends(await play.next())
+        if not play.outcomes[-1].ok:
             return 1
-        console.print(Text(f"  ok: {result}", style="green"))
-    console.print(f"\nAll {len(STEPS)} steps did what they say.", style="bold green")
-    return 0
+        script.line(f"\nAll {len(play.steps)} steps did what they say.", style="bold green")
+        return 0
+    except StoreUnusable as error:
+        script.line(f"PostgreSQL cannot be started: {error}", style="bold red")
+        return 1
+    finally:
+        if stage is not None:
+            await stage.strike(keep_database=True)  # it goes with PostgreSQL
+        await postgres.stop()
 
 
-def _show(console: Console, who: str, direction: str, line: str) -> None:
-    shown = harmless(line if len(line) <= LINE_WIDTH else line[:LINE_WIDTH] + " ...")
-    console.print(Text(f"  {who:>10} {direction} {shown}"))
+class Script:
+    """An audience that reads. It needs no time to look."""
+
+    def __init__(self) -> None:
+        self._console = Console(highlight=False, soft_wrap=True)
+        self._symbols = symbols(ascii_only=terminal_is_ascii())
+
+    def line(self, text: str, style: str = "") -> None:
+        self._console.print(Text(in_signs(text, self._symbols), style=style))
+
+    def announces(self, number: int, of: int, step: Step) -> None:
+        self.line(f"\nStep {number} of {of}: {step.title}", style="bold")
+        self.line(f"  {step.narration}", style="dim")
+        self.line(f"  expected: {step.expected}", style="dim")
+
+    def ends(self, outcome: Outcome) -> None:
+        if outcome.ok:
+            self.line(f"  ok: {outcome.came}", style="green")
+        else:
+            self.line(f"  FAILED: expected {outcome.expected}", style="bold red")
+            self.line(f"              came {outcome.came}", style="bold red")
+
+    # as an audience
+
+    def told(self, event: Event) -> None:
+        if event.many or event.mark is Mark.SENT:
+            return  # of a message that is sent the answer tells enough
+        text = harmless(event.text)
+        if len(text) > LINE_WIDTH:
+            text = text[:LINE_WIDTH] + " ..."
+        note = f"   ({event.note.strip()})" if event.note else ""
+        self.line(f"  {event.who:>10} {sign(event.mark, self._symbols):<2} {text}{note}")
+
+    def stands(self, who: str, state: State) -> None:
+        if state.phase is Phase.RECONNECTING and state.attempt == 1:
+            self.line(f"  {who:>10} {self._symbols.reconnecting:<2} connection lost; trying again")
+
+    async def beat(self, seconds: float) -> None:
+        await asyncio.sleep(0)

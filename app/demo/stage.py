@@ -1,93 +1,170 @@
-"""What the steps of the demonstration stand on: a broker, its data, and who is connected."""
+"""What the steps stand on: a database with the sample data, a broker on it, and who takes part."""
 
 import asyncio
-import sys
-from pathlib import Path
+import os
+from itertools import count
+from time import perf_counter
+from urllib.parse import quote
 
 import asyncpg
 
-from app.demo.wire import Shown, StepFailed, Wire
-from broker import Broker, Settings
-from broker.store.embedded import EmbeddedPostgres
+from app.demo.actors import BACKOFF, TOPIC, Author, Reader
+from app.demo.broker_process import BrokerProcess
+from app.demo.events import Audience, Event, Mark, Pane
+from app.demo.wire import Wire
+from broker.store.embedded import Address
 from broker.store.postgres.schema import migrate, sample_sql
+from clients import Observer
+from clients.values import TopicState
 
-START_S = 30.0
+_numbers = count(1)
 
 
 class Stage:
-    """A broker on a data directory of its own, and the clients of the steps."""
+    """One setting of the demonstration, from a fresh database on.
 
-    def __init__(self, folder: Path, shown: Shown) -> None:
-        self._folder = folder
-        self._shown = shown
-        self._broker: Broker | None = None
-        self._process: asyncio.subprocess.Process | None = None
-        self._wires: list[Wire] = []
+    `set` and `strike` may be called again and again; a step finds what the steps before it
+    have left.
+    """
+
+    def __init__(self, postgres: Address, audience: Audience) -> None:
+        self.audience = audience
+        self.broker: BrokerProcess | None = None
         self.port = 0
+        self._postgres = postgres
+        self._database = ""
+        self._observers: dict[str, Observer] = {}
+        self._opening = asyncio.Lock()
+        self._wires: list[Wire] = []
+        self._cast()
 
-    async def prepare(self) -> None:
-        """Fill the data directory with the sample data and start the broker in-process."""
-        postgres = EmbeddedPostgres(self._folder)
-        address = await postgres.start()
-        try:
-            connection = await asyncpg.connect(
-                host=address.host, port=address.port, user=address.user, database=address.database
-            )
-            await migrate(connection)
-            await connection.execute(sample_sql())
-            await connection.close()
-        finally:
-            await postgres.stop()
-        await self.start()
+    def _cast(self) -> None:
+        self.bob = Author("bob", "bob@example.com", self.audience)
+        self.ada = Reader("ada", "ada@example.com", self.audience)
+        self.eve = Reader("eve", "eve@example.com", self.audience)
+        self.tien = Reader("tien", "tientavu@tamu.edu", self.audience)
+        self.sam = Reader("sam", "sam@example.com", self.audience)
+        self.actors: list[Author | Reader] = [self.bob, self.ada, self.eve, self.tien, self.sam]
 
-    async def start(self) -> None:
-        """Start the broker in this process."""
-        self._broker = Broker(Settings(data_dir=self._folder, port=0))
-        await self._broker.start()
-        self.port = self._broker.port
+    # setting and striking
 
-    async def start_process(self) -> int:
-        """Start the broker as a process of its own and return its number."""
-        await self.stop()
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "app.main",
-            "broker",
-            "--port=0",
-            f"--data-dir={self._folder}",
-            "--log-level=error",
-            stdout=asyncio.subprocess.PIPE,
-        )
-        assert self._process.stdout is not None
-        try:
-            async with asyncio.timeout(START_S):
-                line = (await self._process.stdout.readline()).decode()
-        except TimeoutError:
-            raise StepFailed(f"the broker did not start within {START_S:g} s") from None
-        if not line.startswith("listening on "):
-            raise StepFailed("the broker could not be started")
-        self.port = int(line.rpartition(":")[2])
-        return self._process.pid
+    async def set(self) -> None:
+        """Make a fresh database with the sample data and start a broker on it."""
+        await self.strike()
+        self._database = f"demo_{os.getpid()}_{next(_numbers)}"
+        await self._fill_database()
+        self._cast()
+        await self.start_broker()
+        for actor in self.actors:
+            await actor.relay.listen(self.port)
 
-    async def kill(self) -> None:
-        """Kill the broker's process as `kill -9` does."""
-        assert self._process is not None
-        self._process.kill()
-        await self._process.wait()
-        self._process = None
+    async def strike(self, *, keep_database: bool = False) -> None:
+        """End everything that was set. Harmless when repeated, or in the middle of `set`."""
+        for wire in self._wires:
+            await wire.close()
+        for actor in self.actors:
+            await actor.leave()
+            await actor.relay.close()
+        for observer in self._observers.values():
+            await observer.close()
+        self._wires.clear()
+        self._observers.clear()
+        if self.broker is not None:
+            await self.broker.kill()
+            self.broker = None
+        self.port = 0
+        if not keep_database:
+            await self._drop_database()
 
-    async def connect(self, who: str) -> Wire:
-        self._wires.append(await Wire.open(who, self.port, self._shown))
+    async def present(self, *actors: Author | Reader) -> None:
+        """See that the broker runs, that no cable is cut, and that `actors` are signed in."""
+        if self.broker is None:
+            await self.start_broker()
+        for actor in self.actors:
+            actor.relay.mend()
+        for actor in actors:
+            await actor.enter()
+        for reader in self.actors:
+            if isinstance(reader, Reader):
+                reader.received.clear()
+                reader.quiet = False
+
+    # the broker's process
+
+    async def start_broker(self) -> float:
+        """Start the broker, where it was before if it was; return the seconds that it took."""
+        began = perf_counter()
+        self.broker = await BrokerProcess.start(self._url(), self.port)
+        self.port = self.broker.port
+        took_s = perf_counter() - began
+        self.tell(f"process {self.broker.pid} serves", f"{took_s:.2f} s")
+        return took_s
+
+    async def kill_broker(self) -> int:
+        """Kill the broker's process with SIGKILL; return its number."""
+        broker, self.broker = self.broker, None
+        assert broker is not None
+        await broker.kill()
+        self.tell(f"kill -9 {broker.pid}")
+        return broker.pid
+
+    # asking and telling
+
+    async def wire(self, pane: Pane, who: str) -> Wire:
+        """Return a connection of raw lines."""
+        self._wires.append(await Wire.open(pane, who, self.port, self.audience))
         return self._wires[-1]
 
-    async def stop(self) -> None:
-        """Stop whatever runs; the data stays."""
-        for wire in self._wires:
-            await wire.leave()
-        self._wires.clear()
-        if self._broker is not None:
-            await self._broker.stop()
-            self._broker = None
-        if self._process is not None:
-            await self.kill()
+    async def seen_by(self, reader: Reader) -> TopicState | None:
+        """Return what the broker says of the topic and of the reader's place in it.
+
+        None where there is no such topic yet. Waits for a broker that is away.
+        """
+        async with self._opening:
+            observer = self._observers.get(reader.email)
+            if observer is None:
+                observer = Observer(f"127.0.0.1:{self.port}", reader.email, backoff=BACKOFF)
+                await observer.open()
+                self._observers[reader.email] = observer
+        topics = {one.topic_name: one for one in await observer.topics()}
+        return topics.get(TOPIC)
+
+    def tell(self, text: str, note: str = "") -> None:
+        self.audience.told(Event(Pane.BROKER, "broker", Mark.FACT, text, note))
+
+    async def beat(self, seconds: float) -> None:
+        await self.audience.beat(seconds)
+
+    # the database
+
+    def _url(self) -> str:
+        at = self._postgres
+        host, user = quote(at.host, safe=""), quote(at.user, safe="")
+        return f"postgresql://{user}@/{self._database}?host={host}&port={at.port}"
+
+    async def _fill_database(self) -> None:
+        await self._administer(f'CREATE DATABASE "{self._database}" TEMPLATE template0')
+        connection = await self._connect(self._database)
+        try:
+            await migrate(connection)
+            await connection.execute(sample_sql())
+        finally:
+            await connection.close()
+
+    async def _drop_database(self) -> None:
+        database, self._database = self._database, ""
+        if database:
+            await self._administer(f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)')
+
+    async def _administer(self, statement: str) -> None:
+        connection = await self._connect("postgres")
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    async def _connect(self, database: str) -> asyncpg.Connection:
+        at = self._postgres
+        return await asyncpg.connect(
+            host=at.host, port=at.port, user=at.user, database=database, ssl=False
+        )

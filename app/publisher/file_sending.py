@@ -140,7 +140,7 @@ class FileSending:
             return
         publication = await self._sender.send(self.order.topic, piece.text)
         newest = self._under_way[-1] if self._under_way else []
-        if newest and newest[-1][1].batch is publication.batch:
+        if newest and publication.goes_with(newest[-1][1]):
             newest.append((piece, publication))
         else:
             self._under_way.append([(piece, publication)])

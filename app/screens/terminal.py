@@ -9,6 +9,8 @@ from app.main import WRONG_USAGE
 
 def require_terminal(twin: str) -> None:
     """Exit with 2 and a hint at the plain command `twin` where no screen can be shown."""
+    if "TEXTUAL_DRIVER" in os.environ:
+        return  # it is shown somewhere else, in a browser
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         fault = "standard input and output are no terminal"
     elif os.environ.get("TERM", "dumb") == "dumb":

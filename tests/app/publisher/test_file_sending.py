@@ -22,7 +22,7 @@ class Answering:
     async def send(self, topic: str, text: str) -> Publication:
         self.sent.append(text)
         batch = Batch(len(self.sent), topic)
-        batch.texts = [text]
+        batch.count = 1
         if text in self.refuse:
             batch.first_seq.set_exception(self.refuse[text])
         elif self.held is None:

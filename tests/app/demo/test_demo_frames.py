@@ -1,0 +1,153 @@
+"""What the presenter's screen looks like, at each size, with nothing that is measured in it."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from syrupy.assertion import SnapshotAssertion
+
+from app.demo.app import DemoApp
+from app.demo.drawing import Drawing
+from app.demo.events import Event, Mark, Pane
+from app.demo.outcome import Outcome
+from app.demo.play import Play
+from app.demo.presenter import Phase, Said
+from app.demo.scene import Place, Scene
+from app.demo.stage import Stage
+from app.demo.steps import STEPS
+from app.screens.symbols import symbols
+from broker.store.embedded import Address
+from clients import Phase as Connection
+from clients import State
+from tests.app.demo.conftest import Shown
+from tests.app.frames import frame, until
+
+SIZES = [(100, 30), (80, 24), (60, 16)]
+
+
+class NeverThere:
+    """PostgreSQL that takes for ever to start."""
+
+    async def start(self) -> Any:
+        await asyncio.Event().wait()
+
+    async def stop(self) -> None:
+        pass
+
+
+def fill(scene: Scene) -> None:
+    """Put on the scene what the fourth step might show."""
+    for who, phase in (("bob", "live"), ("ada", "live"), ("eve", "offline"), ("tien", "live")):
+        scene.stands(who, State(Connection(phase)))
+    line = '{"action":"success","code":0}'
+    scene.told(Event(Pane.PUBLISHER, "bob", Mark.ASKED, '{"action": "list_topics"}'))
+    scene.told(Event(Pane.PUBLISHER, "bob", Mark.ANSWERED, line))
+    for row, text in enumerate(["the roses are open", "so are the tulips", "and the asters"], 1):
+        scene.told(Event(Pane.PUBLISHER, "bob", Mark.SENT, text, row=row))
+        if row < 3:
+            scene.told(Event(Pane.PUBLISHER, "bob", Mark.STORED, text, f"{row}  1.2 ms", row))
+        scene.told(Event(Pane.SUBSCRIBER, "ada", Mark.LIVE, text, f"{row}"))
+    scene.told(Event(Pane.PUBLISHER, "bob", Mark.CONFIRMED, "", "1  2 of 2", 1))
+    scene.told(Event(Pane.SUBSCRIBER, "tien", Mark.UNREAD, "order 1 shipped", "ORDERS 3"))
+    scene.told(Event(Pane.BROKER, "broker", Mark.FACT, "process 4711 serves", "0.51 s"))
+    scene.is_at(12, [Place("ada", 12, 0, True), Place("eve", 8, 4, False)])
+
+
+class NoBroker:
+    pid = 4711
+
+    async def kill(self) -> None:
+        pass
+
+
+async def set_as(pilot: Any, outcome: Outcome | None, said: str = "") -> None:
+    """Show the filled scene on a stage that is only said to be there."""
+    app = pilot.app
+    assert isinstance(app, DemoApp)
+    await until(pilot, "Starting PostgreSQL")
+    presenter = app.presenter
+    stage = Stage(Address("", 0, "", ""), presenter.scene)
+    stage.broker, stage.port = NoBroker(), 3000  # type: ignore[assignment]
+    presenter.play = Play(stage)
+    presenter.play.outcomes += [outcome or Outcome(True, "", "")] * 4
+    presenter._step, presenter.phase = STEPS[3], Phase.READY
+    presenter.said = Said(said)
+    fill(presenter.scene)
+    await until(pilot, "step 4 of 7")
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_the_screen_at_each_size(
+    shown: Shown, frames: SnapshotAssertion, size: tuple[int, int]
+) -> None:
+    async with shown(size, postgres=NeverThere(), speed=1.0) as pilot:
+        await until(pilot, "Starting PostgreSQL")
+        assert frame(pilot.app) == frames(name="starting")
+        await set_as(pilot, Outcome(True, "", "4 unread in order, then 1 live"))
+        assert frame(pilot.app) == frames(name="a step is over")
+        await pilot.press("2")
+        await until(pilot, "2 Broker")
+        assert frame(pilot.app) == frames(name="the broker alone")
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_failed_step_at_each_size(
+    shown: Shown, frames: SnapshotAssertion, size: tuple[int, int]
+) -> None:
+    failed = Outcome(False, "eve: 4 messages, 'one' to 'four'", "eve: 'one', 'three', 'four'")
+    async with shown(size, postgres=NeverThere(), speed=1.0) as pilot:
+        await set_as(pilot, failed)
+        await until(pilot, "FAILED")
+        assert frame(pilot.app) == frames
+
+
+async def test_the_screen_in_ascii_has_no_other_character(
+    shown: Shown, frames: SnapshotAssertion
+) -> None:
+    async with shown(postgres=NeverThere(), speed=1.0, ascii_only=True) as pilot:
+        await set_as(pilot, Outcome(True, "", "3 ✓✓; all there"), said="stored as 4")
+        assert frame(pilot.app).isascii()
+        assert frame(pilot.app) == frames
+
+
+HOSTILE = ["[/x]", "[bold]", "\x1b[2J\x1b[31m", "a\x00b", "\u202eabc", "日本語" * 9, "e\u0301" * 40]
+
+
+@pytest.mark.parametrize("text", [*HOSTILE, "x" * 1_000_000])
+def test_no_text_leaves_its_place_or_drives_the_terminal(text: str) -> None:
+    scene = Scene()
+    scene.stands("ada", State(Connection.REFUSED, why=text))
+    for pane in Pane:
+        for mark in Mark:
+            scene.told(Event(pane, "ada", mark, text, "1", row=1 if mark is Mark.SENT else 0))
+    for width in (28, 31, 58, 98):
+        for pane in Pane:
+            drawn = Drawing(scene, symbols(ascii_only=False), 0.0).pane(pane, width, 40)
+            lines = drawn.split("\n", allow_blank=True)
+            assert len(lines) == 40
+            assert all(line.cell_length <= width for line in lines)
+            plain = drawn.plain.replace("\n", "")
+            assert plain.isprintable() or "\u0301" in plain
+            assert not {"\x1b", "\x00", "\u202e"} & set(plain)
+
+
+def test_a_rate_is_drawn_while_there_is_much_and_its_peak_afterwards() -> None:
+    scene = Scene()
+    for second, total in enumerate([0, 900, 2_000, 2_000]):
+        scene.stored.total = total
+        scene.sample(float(second))
+        drawn = Drawing(scene, symbols(ascii_only=False), 0.0).pane(Pane.PUBLISHER, 40, 8).plain
+        if second == 2:
+            assert "▇█" in drawn or "█" in drawn
+            assert "1,100/s stored" in drawn
+    assert "peak 1,100/s stored" in drawn
+
+
+def test_more_rows_than_are_kept_push_the_oldest_out() -> None:
+    scene = Scene()
+    for row in range(1, 2_000):
+        scene.told(Event(Pane.PUBLISHER, "bob", Mark.SENT, f"m{row}", row=row, many=True))
+    scene.told(Event(Pane.PUBLISHER, "bob", Mark.STORED, "m1", "1", row=1, many=True))
+    rows = [*scene.latest(Pane.PUBLISHER)]
+    assert (rows[0].text, len(rows)) == ("m1999", 500)
+    assert scene.stored.total == 1
