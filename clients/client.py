@@ -191,6 +191,8 @@ class Client:
             RequestRefused: it was not carried out.
             SessionEnded: the client has been closed, or is not let in any more.
         """
+        if not isinstance(topic := getattr(request, "topic_name", ""), str):
+            raise TypeError(f"a topic is text, not {type(topic).__name__}")
         repeated = False
         while True:
             link = await self._live_link()

@@ -202,11 +202,12 @@ class Publisher(Client):
         self, topic: str, texts: Iterable[str] | AsyncIterable[str], stream: Stream
     ) -> None:
         """Accept all of `texts`, as there is room."""
+        await self._room()
         async with aclosing(_each(texts)) as each:
             async for text in each:
+                stream.add(self._accept(topic, text))
                 if self._outbox.full:
                     await self._room()
-                stream.add(self._accept(topic, text))
 
     async def _room(self) -> None:
         """Return when there is room, or the session has ended."""

@@ -20,7 +20,16 @@ def test_addresses_are_read(text: str, expected: list[Address]) -> None:
     assert addresses(",".join(map(str, expected))) == expected
 
 
-@pytest.mark.parametrize("text", ["", ":1", "a:", "a:b", "a:0", "a:65536", "a:-1", "a,,b", "a:٣"])
+@pytest.mark.parametrize(
+    "text",
+    ["", ":1", "a:", "a:b", "a:0", "a:65536", "a:-1", "a,,b", "a:٣", "a:" + "9" * 5000, "[]:1"],
+)
 def test_what_is_no_address_says_what_one_looks_like(text: str) -> None:
     with pytest.raises(BadAddress, match="HOST:PORT"):
+        addresses(text)
+
+
+@pytest.mark.parametrize("text", ["::1", "fe80::1:3000", "[::1:3000", "::1]:3000"])
+def test_ipv6_without_brackets_is_ambiguous(text: str) -> None:
+    with pytest.raises(BadAddress, match="brackets"):
         addresses(text)

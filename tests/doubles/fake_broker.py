@@ -39,7 +39,9 @@ class FakeBroker:
         return peer
 
     async def listen(self) -> None:
-        self._server = await asyncio.start_server(self._connected, "127.0.0.1", self.port)
+        self._server = await asyncio.start_server(
+            self._connected, "127.0.0.1", self.port, limit=2**24
+        )
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop_listening(self) -> None:
