@@ -1,7 +1,7 @@
 """An account's session, kept up through lost connections: what both clients have in common."""
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from itertools import count
 from types import TracebackType
 from typing import ClassVar, Self, Unpack, cast
@@ -19,6 +19,7 @@ from clients.errors import (
     SessionEnded,
     refusal,
 )
+from clients.heartbeat import until_lost, within
 from clients.link import Link, open_link
 from clients.options import Options, check
 from clients.questions import Questions, Then, Unanswered
@@ -34,9 +35,7 @@ from protocol.requests import (
     Create,
     History,
     ListTopics,
-    Ping,
     Receipts,
-    encode,
 )
 
 SIGN_IN = "sign in"  # the id of the request that signs in
@@ -196,6 +195,7 @@ class Client:
         repeated = False
         while True:
             link = await self._live_link()
+            self._flush()
             try:
                 number = f"ask {next(self._numbers)}"
                 return await self._questions.ask(link, request, number, then)
@@ -230,6 +230,9 @@ class Client:
 
     def _session_ends(self) -> None:
         """There will be no other session; `_ended` says why."""
+
+    def _flush(self) -> None:
+        """Send what is held back until the end of this turn of the event loop."""
 
     def _throttle(self) -> None:
         """Read on, or not."""
@@ -358,7 +361,7 @@ class Client:
     async def _stay_connected(self, link: Link) -> None:
         """Connect again whenever the connection is lost, until the session ends for good."""
         while True:
-            why = await self._until_lost(link)
+            why = await until_lost(link, self._heartbeat_s)
             notice = link.notice
             if notice is not None and notice.reason == Reason.TAKEN_OVER:
                 self._end(Phase.CLOSED, why)
@@ -377,7 +380,7 @@ class Client:
             retry_at = asyncio.get_running_loop().time() + pause_s
             self._retry.clear()
             self._tell(State(Phase.RECONNECTING, None, why, attempt, retry_at))
-            await _within(self._retry.wait(), pause_s)
+            await within(self._retry.wait(), pause_s)
             try:
                 return await self._connect(attempt, create=False)
             except NoBroker as error:
@@ -387,20 +390,6 @@ class Client:
                     raise
                 why = str(refused)
         raise AssertionError("counting ends never")
-
-    async def _until_lost(self, link: Link) -> str:
-        """Return why the connection ended; end it when the other side has fallen silent."""
-        heard, asked = -1, False
-        while not await _within(asyncio.wait([link.lost]), self._heartbeat_s):
-            await asyncio.sleep(0)  # what came while the program kept the loop busy is heard now
-            if link.heard == heard and asked and not link.paused:
-                link.abort(f"the broker has not answered for {2 * self._heartbeat_s:g} s")
-                await asyncio.wait([link.lost])
-                break
-            heard, asked = link.heard, not link.paused
-            if asked:
-                link.write(encode(Ping(id="heartbeat")))
-        return link.lost.result()
 
     def _staying_ended(self, task: asyncio.Task[None]) -> None:
         """Let nobody wait for ever where a fault of the library ended its task."""
@@ -428,13 +417,3 @@ class Client:
         except Exception as error:
             told = {"message": "on_state raised", "exception": error}
             asyncio.get_running_loop().call_exception_handler(told)
-
-
-async def _within(work: Awaitable[object], limit_s: float) -> bool:
-    """Wait for `work`, but not longer than `limit_s`; return whether it is done."""
-    try:
-        async with asyncio.timeout(limit_s):
-            await work
-    except TimeoutError:
-        return False
-    return True

@@ -7,6 +7,8 @@ from clients.address import Address
 
 
 class Phase(StrEnum):
+    """What a client is doing about its connection."""
+
     OFFLINE = "offline"  # not opened yet
     CONNECTING = "connecting"
     SIGNING_IN = "signing in"

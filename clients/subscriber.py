@@ -74,7 +74,8 @@ class Subscriber(Client):
         self._arrived = asyncio.Event()  # a block waits, or none will come any more
         self._taking = False  # somebody waits for the next block
         self._taken: Iterator[Message] = iter(())  # what is left of the block being handed out
-        self._handed: Message | None = None  # the newest, not confirmed yet
+        self._handed: Message | None = None  # what the program is at; all before is confirmed
+        self._handed_until = 0  # the last seq of a block, where it is at a whole one
         self._dirty: set[str] = set()  # topics where something may be due to be acknowledged
         self._acknowledging = False  # in this turn of the event loop
 
@@ -158,7 +159,7 @@ class Subscriber(Client):
                     messages = [*self._messages(await self._next_block())]
                 except StopAsyncIteration:
                     return
-            self._handed = messages[-1]
+            self._handed, self._handed_until = messages[0], messages[-1].seq
             yield messages
 
     # for the base class
@@ -190,7 +191,7 @@ class Subscriber(Client):
 
     def _session_ends(self) -> None:
         self._queue.clear()
-        self._handed, self._taken = None, iter(())
+        self._forget_handed()
         self._arrived.set()
 
     def _throttle(self) -> None:
@@ -208,7 +209,7 @@ class Subscriber(Client):
         self._taken = iter(())
         while True:
             session = self._session
-            self._acknowledge_all(self._progress)
+            self._acknowledge(self._progress)
             heard = not any(progress.unheard for progress in self._progress.values())
             await self._ask(Ping())
             if heard and session is self._session:
@@ -254,14 +255,19 @@ class Subscriber(Client):
         self._queue = deque(one for one in self._queue if one.block.topic_name != topic)
         self._queued_bytes = sum(one.size for one in self._queue)
         if self._handed is not None and self._handed.topic == topic:
-            self._handed, self._taken = None, iter(())
+            self._forget_handed()
+
+    def _forget_handed(self) -> None:
+        """What the program is at is never confirmed, and the rest of its block never handed."""
+        self._handed, self._handed_until, self._taken = None, 0, iter(())
 
     # confirming
 
     def _confirm_handed(self) -> None:
-        handed, self._handed = self._handed, None
+        handed, until = self._handed, self._handed_until
+        self._handed, self._handed_until = None, 0
         if handed is not None and self._auto_confirm:
-            self.confirm(handed.topic, handed.seq)
+            self.confirm(handed.topic, max(handed.seq, until))
 
     def _acknowledge_soon(self, topic: str) -> None:
         self._dirty.add(topic)
@@ -270,9 +276,9 @@ class Subscriber(Client):
 
     def _begin_acknowledging(self) -> None:
         self._acknowledging = True
-        asyncio.get_running_loop().call_soon(self._acknowledge)
+        asyncio.get_running_loop().call_soon(self._flush)
 
-    def _acknowledge(self) -> None:
+    def _flush(self) -> None:
         """Tell the broker how far the program has come, in one line a topic."""
         self._acknowledging = False
         handed = self._handed
@@ -280,9 +286,9 @@ class Subscriber(Client):
             self._progress[handed.topic].confirm(handed.seq - 1)
             self._dirty.add(handed.topic)
         topics, self._dirty = self._dirty, set()
-        self._acknowledge_all(topics)
+        self._acknowledge(topics)
 
-    def _acknowledge_all(self, topics: Iterable[str]) -> None:
+    def _acknowledge(self, topics: Iterable[str]) -> None:
         if self._session is None:
             return  # what comes again is acknowledged then
         for topic in topics:
