@@ -101,15 +101,18 @@ async def test_a_broker_killed_again_and_again_costs_no_message_and_doubles_none
 ) -> None:
     broker = await start_broker("--port", "0", "--store", database)
     traffic = Traffic(broker.connect)
-    async with traffic.going_on():
-        for kill in range(BROKER_KILLS):
-            await traffic.go_on(1 + 97 * kill)
-            broker = await killed_and_restarted(broker, database)
-        await traffic.finish()
-        await traffic.check()
+    try:
+        async with traffic.going_on():
+            for kill in range(BROKER_KILLS):
+                await traffic.go_on(1 + 97 * kill)
+                broker = await killed_and_restarted(broker, database)
+            await traffic.finish()
+            await traffic.check()
+    finally:
+        ended = await broker.stop()
+    assert ended.code == 0
     # A kill that follows soon on another may come before the publisher was back.
     assert BROKER_KILLS / 2 < traffic.lost <= BROKER_KILLS
-    assert (await broker.stop()).code == 0
 
 
 async def killed_and_restarted(broker: BrokerProcess, database: str) -> BrokerProcess:
