@@ -205,6 +205,8 @@ class Subscriber(Client):
 
     async def _finish(self) -> None:
         """Confirm what was handed out, and see that the broker has heard of it."""
+        if self._ended is not None:
+            return  # the program has been told, and what is not confirmed comes again
         self._confirm_handed()
         self._taken = iter(())
         while True:

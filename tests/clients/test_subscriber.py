@@ -639,6 +639,19 @@ async def test_after_a_take_over_nothing_more_is_handed_out(fake: FakeBroker) ->
     await subscriber.close()
 
 
+async def test_leaving_the_block_is_quiet_where_the_program_was_told_of_the_end(
+    fake: FakeBroker,
+) -> None:
+    signing_in = asyncio.create_task(signed_in(fake, ("T", 0, 1)))
+    async with to(fake) as subscriber:
+        peer = await signing_in
+        peer.deliver("T", 1, ["1"])
+        assert await seqs(subscriber, 1) == [1]
+        peer.dismiss("taken_over", "somebody else")
+        with pytest.raises(SessionEnded):
+            await anext(subscriber)
+
+
 async def test_the_same_seq_of_another_topic_is_another_message(fake: FakeBroker) -> None:
     subscriber = to(fake)
     peer = await opened(subscriber, fake, ("T", 0, 1), ("U", 0, 1))
