@@ -64,6 +64,8 @@ class Questions:
         """
         request.id = number
         line = encode(request)
+        if link.lost.done():
+            raise Unanswered(link.lost.result())
         reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self._asked[number] = Question(request, reply, then)
         link.write(line)

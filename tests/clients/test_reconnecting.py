@@ -19,7 +19,9 @@ from clients import (
 )
 from clients.address import Address
 from clients.backoff import Backoff
+from clients.questions import Unanswered
 from protocol.reasons import Reason
+from protocol.requests import ListTopics
 from tests.clients.conftest import AT_ONCE
 from tests.clients.watch import Watch
 from tests.doubles.fake_broker import FakeBroker, Peer
@@ -436,6 +438,20 @@ async def test_a_question_is_asked_again_on_the_next_connection(fake: FakeBroker
     peer.say("receipts", id=again["id"], topic_name="T", seq=7, confirmed=1, subscriptions=2)
     answer = await asking
     assert (answer.confirmed, answer.subscriptions) == (1, 2)
+    await client.close()
+
+
+async def test_a_question_on_a_connection_that_is_gone_already_is_no_open_one(
+    fake: FakeBroker,
+) -> None:
+    client = publisher(fake)
+    await opened(client, fake)
+    link = client._link
+    assert link is not None
+    link.connection_lost(None)
+    with pytest.raises(Unanswered):
+        await client._questions.ask(link, ListTopics(), "1")
+    assert not client._questions
     await client.close()
 
 
