@@ -10,9 +10,9 @@ def wanted_email(email: str | None) -> str:
     return email
 
 
-def with_remedy(error: AccountNotFound, email: str) -> AccountNotFound:
+def with_remedy(error: AccountNotFound, email: str, cure: str = "add --create") -> AccountNotFound:
     """Say what to do about a missing account in the words of the command line."""
-    return AccountNotFound(error.reason, f"{email} has no account yet; add --create")
+    return AccountNotFound(error.reason, f"{email} has no account yet; {cure}")
 
 
 class Watcher:

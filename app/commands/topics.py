@@ -4,10 +4,12 @@ import msgspec
 
 from app.commands.ending import run as run_command
 from app.commands.output import write
-from app.commands.signing_in import wanted_email
+from app.commands.signing_in import wanted_email, with_remedy
 from app.commands.table import print_table
-from clients import Observer
+from clients import AccountNotFound, Observer
 from clients.values import TopicState
+
+MAKE_ONE = "`pubsub pub` and `pubsub sub` make one with --create"
 
 
 def run(connect: str, email: str | None, *, as_json: bool) -> None:
@@ -16,8 +18,12 @@ def run(connect: str, email: str | None, *, as_json: bool) -> None:
 
 async def topic_states(connect: str, email: str | None) -> tuple[str, list[TopicState]]:
     """Return the account's role, and all topics, oldest first."""
-    async with Observer(connect, wanted_email(email)) as observer:
-        return observer.user_type, await observer.topics()
+    wanted = wanted_email(email)
+    try:
+        async with Observer(connect, wanted) as observer:
+            return observer.user_type, await observer.topics()
+    except AccountNotFound as error:
+        raise with_remedy(error, wanted, MAKE_ONE) from error
 
 
 async def _list(connect: str, email: str | None, as_json: bool) -> None:
