@@ -10,7 +10,7 @@ import pytest
 HOUSE = Path(__file__).parents[1]
 
 ARROWS = {
-    "app": {"broker", "clients", "protocol"},
+    "app": {"broker", "clients"},
     "broker": {"protocol"},
     "clients": {"protocol"},
     "protocol": set(),
