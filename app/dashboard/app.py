@@ -63,6 +63,8 @@ class DashboardApp(BaseApp):
 
     def _tick(self) -> None:
         """Show the newest snapshot; leave when there is nothing to show any more."""
+        if not self.is_running:
+            return  # it is being taken down
         server = self.server
         if server.forced or (server.phase is Phase.ENDED and server.error is None):
             self.exit()

@@ -1,5 +1,7 @@
 """One topic or one session, looked at closely while it goes on."""
 
+import asyncio
+import logging
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 NAME_CELLS = 26
 
+_logger = logging.getLogger("pubsub.dashboard")
+
 
 class Inspect(ModalScreen[None]):
     """Lines that are made anew while one looks. What has gone stays shown, and says so."""
@@ -42,8 +46,7 @@ class Inspect(ModalScreen[None]):
         yield Footer(show_command_palette=False, compact=True)
 
     def on_mount(self) -> None:
-        self._look()
-        self.set_interval(PACE_S, self._look)
+        self._keep_looking()
 
     @property
     @abstractmethod
@@ -53,17 +56,20 @@ class Inspect(ModalScreen[None]):
     async def lines(self) -> Sequence[str] | None:
         """Return what is shown, or None where there is nothing any more."""
 
-    @work(group="look", exclusive=True, exit_on_error=False)
-    async def _look(self) -> None:
+    @work(exit_on_error=False)
+    async def _keep_looking(self) -> None:
+        """Look again and again, each time when the last answer has come, until it has ended."""
+        ended = "this has ended"
         try:
-            lines = await self.lines()
+            while (lines := await self.lines()) is not None:
+                self.query_one("#detail", Static).update(Content("\n".join(lines)))
+                await asyncio.sleep(PACE_S)
         except BrokerEnded:
-            lines = None
-        box = self.query_one("#inspect")
-        if lines is None:
-            box.border_subtitle = Content("this has ended")
-        else:
-            self.query_one("#detail", Static).update(Content("\n".join(lines)))
+            pass
+        except Exception as error:
+            _logger.exception("it cannot be looked at")
+            ended = f"cannot be shown: {error}"
+        self.query_one("#inspect").border_subtitle = Content(harmless(ended))
 
 
 class InspectTopic(Inspect):

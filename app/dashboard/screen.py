@@ -93,7 +93,7 @@ class DashboardScreen(Screen[None]):
         ]
         self.query_one("#tabs", Static).update(Content.assemble(" ", *tabs))
         if place == 2:
-            self.query_one(Log).focus()
+            self.set_focus(self.query_one(Log))
         else:
             self._table(PANES[place]).focus_table()
 

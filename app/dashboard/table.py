@@ -116,7 +116,7 @@ class FiguresTable(Vertical, Generic[Row]):
         self._update()
 
     def focus_table(self) -> None:
-        self._table.focus()
+        self.screen.set_focus(self._table)  # at once: the next key is meant for it
 
     # what a person does
 
@@ -241,6 +241,6 @@ class FiguresTable(Vertical, Generic[Row]):
         self.border_subtitle = Content("  ".join(parts))
         empty = self.query_one(".nothing", Static)
         empty.display = not self._shown
-        self._table.display = bool(self._shown)
+        self._table.show_header = bool(self._shown)
         filtered = self._rows and not self._shown
         empty.update(Content("Nothing matches. Esc clears." if filtered else self._nothing))

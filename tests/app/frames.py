@@ -24,6 +24,15 @@ def words(app: App[Any]) -> str:
     return " ".join("".join(" " if one in _BORDERS else one for one in frame(app)).split())
 
 
+async def settled(pilot: Pilot[Any]) -> str:
+    """Return the frame once it has stayed the same for a while: layouts come in steps."""
+    frames: list[str] = []
+    while len(frames) < 5 or len(set(frames[-5:])) > 1:
+        await pilot.pause(0.03)
+        frames.append(frame(pilot.app))
+    return frames[-1]
+
+
 async def until(pilot: Pilot[Any], text: str, limit_s: float = 10.0) -> str:
     """Wait until the screen shows `text`, over line ends too, and return the frame that does.
 
