@@ -54,11 +54,11 @@ class Page:
         return await answer
 
     async def value(self, expression: str) -> Any:
-        """Return what a JavaScript expression is, once it is that."""
+        """Return what a JavaScript expression is, or None while the page is not there yet."""
         answer = await self.do(
             "Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True
         )
-        return answer["result"].get("value")
+        return answer.get("result", {}).get("value")
 
     async def press(self, key: str, code: str, number: int) -> None:
         for kind, text in (("keyDown", key), ("keyUp", "")):

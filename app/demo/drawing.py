@@ -107,7 +107,7 @@ class Drawing:
     def _standing(self, who: str, width: int, waiting: int = 0) -> Content:
         """Who it is, how the connection stands, and how many messages wait."""
         state = self._scene.states.get(who, State(Phase.OFFLINE))
-        words = in_words(state, self._now, self._symbols)
+        words = in_words(state, self._now, self._symbols)[:_SHOWN]
         if state.phase is Phase.RECONNECTING and width < _ROOMY:
             words = f"{self._symbols.reconnecting} reconnecting"
         if waiting and state.phase is not Phase.LIVE:

@@ -97,10 +97,10 @@ class Script:
 
     def ends(self, outcome: Outcome) -> None:
         if outcome.ok:
-            self.line(f"  ok: {outcome.came}", style="green")
+            self.line(f"  ok: {harmless(outcome.came)}", style="green")
         else:
-            self.line(f"  FAILED: expected {outcome.expected}", style="bold red")
-            self.line(f"              came {outcome.came}", style="bold red")
+            self.line(f"  FAILED: expected {harmless(outcome.expected)}", style="bold red")
+            self.line(f"              came {harmless(outcome.came)}", style="bold red")
 
     # as an audience
 

@@ -20,7 +20,7 @@ from textual_serve.server import Server, to_int
 
 HOST = "127.0.0.1"
 OWN_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
-STOP_S = 10.0
+STOP_S = 30.0  # a screen that has a broker of its own takes its time to end
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline';"

@@ -1,0 +1,91 @@
+"""The steps as plain text: what is said, how it ends, and that nothing is left."""
+
+import asyncio
+import os
+import re
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from app.demo.outcome import Missed, Outcome, failure
+from app.demo.script import Script
+from app.demo.steps import STEPS
+from clients import NoBroker
+from tests.patience import until
+from tests.process import PUBSUB, ROOT, environment, run
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(60)
+async def test_every_step_of_the_demonstration_does_what_it_says(tmp_path: Path) -> None:
+    """Without a terminal the steps are played as text, with `--script` or not."""
+    ended = await run("demo", env={"TMPDIR": str(tmp_path), "PYTHONUTF8": "1"})
+    text = ended.out.decode()
+    assert (ended.code, ended.err) == (0, ""), text
+    assert text.count("\n  ok: ") == len(STEPS)
+    assert "FAILED" not in text
+    assert text.endswith(f"All {len(STEPS)} steps did what they say.\n")
+    assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+async def test_a_signal_in_the_middle_leaves_no_process_and_no_folder(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *[*PUBSUB, "demo", "--script"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+        env=environment({"TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"}),
+    )
+    assert process.stdout is not None
+    said = await process.stdout.readuntil(b"Step 2 of 7")
+    process.send_signal(number)
+    rest, err = await process.communicate()
+    assert (process.returncode, err) == (128 + number, b"")
+    assert b"Step 7" not in rest
+    (broker,) = re.findall(rb"process (\d+) serves", said)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(broker), 0)
+    assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(60)
+async def test_a_killed_script_takes_its_broker_with_it(tmp_path: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *[*PUBSUB, "demo", "--script"],
+        stdout=subprocess.PIPE,
+        cwd=ROOT,
+        env=environment({"TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"}),
+    )
+    assert process.stdout is not None
+    said = await process.stdout.readuntil(b"Step 1 of 7")
+    (broker,) = re.findall(rb"process (\d+) serves", said)
+    process.kill()
+    await process.wait()
+    await until(lambda: not Path(f"/proc/{int(broker)}").exists())
+
+
+def test_a_failure_shows_what_was_expected_and_what_came(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    script = Script()
+    script.announces(2, 7, STEPS[1])
+    script.ends(Outcome(False, "3 messages [/x]", "2\x1b[31m of them"))
+    out = capsys.readouterr().out
+    assert "Step 2 of 7" in out
+    assert "FAILED: expected 3 messages [/x]\n" in out
+    assert r"came 2\x1b[31m of them" in out
+
+
+def test_an_outcome_tells_the_fault_that_was_at_the_bottom() -> None:
+    group = ExceptionGroup("", [ExceptionGroup("", [Missed("one", "none")])])
+    assert failure("all", group) == Outcome(False, "one", "none")
+    assert failure("all", NoBroker("nobody there")) == Outcome(False, "all", "nobody there")
+    assert failure("all", KeyError("x")) == Outcome(False, "all", "KeyError('x')")
