@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,6 @@ class Options:
     """What the command line says."""
 
     pace_s: float = 6.0
-    auto: bool = False
     ascii_only: bool = False
     config_dir: Path | None = None
 
@@ -55,10 +55,10 @@ class DemoApp(BaseApp):
 
 def run(options: Options) -> None:
     """Show the screen until it is left; whatever ends it, nothing is left behind."""
-    asyncio.run(_run(options))
+    sys.exit(asyncio.run(_run(options)))
 
 
-async def _run(options: Options) -> None:
+async def _run(options: Options) -> int:
     demo = DemoApp(options)
     loop = asyncio.get_running_loop()
     for number in SIGNALS:
@@ -67,3 +67,4 @@ async def _run(options: Options) -> None:
         await demo.run_async()
     finally:
         await demo.presenter.close()  # the terminal is the user's again meanwhile
+    return demo.return_code or 0

@@ -125,6 +125,8 @@ class Presenter:
 
     def reset(self) -> None:
         self.auto = False
+        if self.phase is Phase.STARTING:
+            return
         if self.play is None:
             self.begin()
         else:

@@ -14,6 +14,7 @@ DARK = Theme(
     surface="#161c22",
     panel="#1f2830",
     dark=True,
+    variables={"border-blurred": "#3d4954"},
 )
 LIGHT = Theme(
     name="pubsub-light",
@@ -27,4 +28,5 @@ LIGHT = Theme(
     surface="#f2f5f7",
     panel="#e3e9ed",
     dark=False,
+    variables={"border-blurred": "#b8c2ca"},
 )

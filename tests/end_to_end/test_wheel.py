@@ -19,7 +19,9 @@ async def test_a_broker_runs_from_the_built_wheel(tmp_path: Path, data_dir: Path
     assert built.code == 0, built.err
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
-        rooms = {name.split("/")[0] for name in archive.namelist()}
+        files = {*archive.namelist()}
+    rooms = {name.split("/")[0] for name in files}
+    assert {"app/styles/demo.tcss", "app/web/templates/app_index.html"} <= files
     assert {"app", "broker", "clients", "protocol"} <= rooms
     assert not {"tests", "bench", "docs"} & rooms
 

@@ -2,9 +2,12 @@
 
 import asyncio
 import os
+import pty
 import re
 import signal
 import subprocess
+import termios
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -70,6 +73,36 @@ async def test_a_killed_script_takes_its_broker_with_it(tmp_path: Path) -> None:
     process.kill()
     await process.wait()
     await until(lambda: not Path(f"/proc/{int(broker)}").exists())
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(60)
+async def test_on_a_terminal_the_screen_opens_and_q_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "t").mkdir()
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (30, 100))
+    process = await asyncio.create_subprocess_exec(
+        *[*PUBSUB, "demo"],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        cwd=ROOT,
+        env=environment({"TMPDIR": str(tmp_path / "t"), "TERM": "xterm-256color"}),
+        start_new_session=True,
+    )
+    os.close(theirs)
+    seen = b""
+    while b"serving" not in seen:
+        seen += await asyncio.to_thread(os.read, ours, 2**16)
+    assert b"\x1b[?1049h" in seen  # the screen of its own, apart from what was there before
+    os.write(ours, b"q")
+    with suppress(OSError):  # Linux says so when the other end is closed
+        while data := await asyncio.to_thread(os.read, ours, 2**16):
+            seen += data
+    assert await process.wait() == 0
+    assert b"\x1b[?1049l" in seen
+    assert [*(tmp_path / "t").iterdir()] == []
+    os.close(ours)
 
 
 def test_a_failure_shows_what_was_expected_and_what_came(
