@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint check clean
+.PHONY: demo test lint check pictures clean
 
 demo: .venv/.installed
 	$(BIN)/pubsub demo
@@ -17,6 +17,9 @@ lint: .venv/.installed-dev
 	$(BIN)/mypy
 
 check: test lint
+
+pictures: .venv/.installed
+	PYTHONPATH=. $(BIN)/python docs/pictures.py
 
 clean:
 	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
