@@ -90,7 +90,7 @@ class BaseApp(App[None]):
         self.notify(
             harmless(text),
             severity="error" if failed else "information",
-            timeout=8 if failed else 3,
+            timeout=self.NOTIFICATION_TIMEOUT + (5 if failed else 0),
             markup=False,
         )
 

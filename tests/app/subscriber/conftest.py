@@ -8,11 +8,10 @@ from textual.pilot import Pilot
 
 from app.feed.gaze import Gaze
 from app.screens.app import Options
-from app.subscriber.app import SubscriberApp
 from broker import Broker
 from clients import Publisher
 from tests.app.frames import until
-from tests.app.subscriber.desk import ADA, BOB, Open
+from tests.app.subscriber.desk import ADA, BOB, Noting, Open
 
 
 @pytest.fixture
@@ -49,7 +48,7 @@ def screen(options: Callable[..., Options]) -> Open:
     async def open_one(
         size: tuple[int, int] = (100, 30), **others: object
     ) -> AsyncIterator[Pilot[None]]:
-        app = SubscriberApp(options(ADA, **others))
+        app = Noting(options(ADA, **others))
         async with app.run_test(size=size, notifications=True) as pilot:
             await until(pilot, "● live")
             yield pilot

@@ -7,6 +7,8 @@ from contextlib import AbstractAsyncContextManager
 
 from textual.pilot import Pilot
 
+from app.screens.app import Options
+from app.subscriber.app import SubscriberApp
 from clients import Publisher, Subscriber
 from tests.app.frames import frame, until
 
@@ -38,6 +40,32 @@ async def confirmed(bob: Publisher, topic: str, seq: int) -> None:
             if state.confirmed == state.subscriptions:
                 return
             await asyncio.sleep(0.01)
+
+
+class Noting(SubscriberApp):
+    """Notes its toasts: they are gone soon, and go over several lines."""
+
+    def __init__(self, options: Options) -> None:
+        super().__init__(options)
+        self.said: list[str] = []
+
+    def say(self, text: str, *, failed: bool = False) -> None:
+        self.said.append(text)
+        super().say(text, failed=failed)
+
+
+async def told(pilot: Pilot[None], text: str) -> None:
+    """Wait for a toast that says `text`, after those that were waited for before."""
+    app = pilot.app
+    assert isinstance(app, Noting)
+    try:
+        async with asyncio.timeout(10):
+            while not any(text in said for said in app.said):
+                await pilot.pause(0.01)
+    except TimeoutError:
+        raise AssertionError(f"no {text!r} in {app.said}") from None
+    while text not in app.said.pop(0):
+        pass
 
 
 async def shown(pilot: Pilot[None]) -> str:

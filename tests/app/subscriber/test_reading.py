@@ -5,7 +5,7 @@ from syrupy.assertion import SnapshotAssertion
 
 from clients import Publisher
 from tests.app.frames import until
-from tests.app.subscriber.desk import Open, confirmed, shown, subscribed, unread
+from tests.app.subscriber.desk import Open, confirmed, shown, subscribed, told, unread
 
 SIZES = [(100, 30), (80, 24), (60, 16)]
 
@@ -65,7 +65,7 @@ async def test_what_was_never_on_the_screen_stays_unread_until_all_is_marked_as_
     async with screen() as pilot:
         await until(pilot, "order 300")
         await pilot.press("A")
-        await until(pilot, "300 messages marked as read")
+        await told(pilot, "300 messages marked as read")
         await until(pilot, "unread 0")
         await confirmed(bob, "orders.eu", 300)
     assert await unread(address, "orders.eu") == 0
@@ -86,7 +86,7 @@ async def test_the_reader_goes_from_the_oldest_unread_message_on(
             await pilot.pause(0.1)
         await until(pilot, "unread 0")
         await pilot.press("a")
-        await until(pilot, "everything here has been read")
+        await told(pilot, "everything here has been read")
 
 
 @pytest.mark.usefixtures("seen_at_once")
@@ -114,5 +114,5 @@ async def test_one_topic_is_marked_as_read_where_one_is_shown(
         await pilot.press("1", "down")
         await until(pilot, "audit 100")
         await pilot.press("A")
-        await until(pilot, "100 messages marked as read")
+        await told(pilot, "100 messages marked as read")
         await until(pilot, "unread 100")
