@@ -28,7 +28,7 @@ def topic_line(row: TopicRow, width: int, symbols: Symbols) -> Content:
         (f"{mark} " if row.name else "  ", "$text-success" if row.subscribed else "$text-muted"),
         set_cell_size(name, room),
         (count, style),
-        (spark, "$text-accent"),
+        (f"{spark} ", "$text-accent"),
     )
 
 
