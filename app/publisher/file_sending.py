@@ -74,6 +74,13 @@ class FileSending:
     def over(self) -> bool:
         return self.progress not in (Progress.SENDING, Progress.PAUSED)
 
+    @property
+    def left(self) -> int:
+        """Messages that are neither stored nor failed; 1 where their number is not known."""
+        if self.over:
+            return 0
+        return max((self.order.count or 0) - self.stored - self.failed, 1)
+
     def pause(self) -> None:
         """Hand nothing more over until it is resumed; what is under way is stored."""
         if not self.over:

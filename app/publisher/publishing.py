@@ -42,9 +42,8 @@ class Publishing:
 
     @property
     def unsent(self) -> int:
-        """Messages that are neither stored nor refused; of a file on its way, at least one."""
-        going_on = self.file is not None and not self.file.over
-        return max(self._client.waiting, int(going_on))
+        """Messages that are neither stored nor refused, those of a file on its way too."""
+        return len(self._open) + (self.file.left if self.file is not None else 0)
 
     def publish(self, topic: str, text: str) -> Row:
         """Accept a message and follow what becomes of it.
@@ -122,7 +121,12 @@ class Publishing:
                 search.take(through=answer.confirmed >= answer.subscriptions)
 
     async def drain(self) -> None:
-        """Return when nothing is unsent, and the rows say what has become of it."""
+        """Return when nothing is unsent, and the rows say what has become of it.
+
+        A file that is paused goes on.
+        """
+        if self.file is not None:
+            self.file.resume()
         while self._tasks:
             await asyncio.wait([*self._tasks])
 

@@ -167,6 +167,7 @@ class SentPane(Vertical):
         self.border_title = "Sent"
         self._sent = sent
         self._view = SentView(sent, clock, symbols)
+        self._shown: tuple[bool, str] | None = None
 
     @property
     def view(self) -> SentView:
@@ -183,9 +184,12 @@ class SentPane(Vertical):
     def show_changes(self, hint: str = "") -> None:
         """Draw again what has changed; `hint` says what can be pressed now."""
         empty = not self._sent.rows
-        self.query_one("#none-sent").display = empty
-        self.query_one("#sent-header").display = not empty
-        self.border_subtitle = Content(hint or ("" if empty else "newest first"))
+        hint = hint or ("" if empty else "newest first")
+        if self._shown != (empty, hint):
+            self._shown = empty, hint
+            self.query_one("#none-sent").display = empty
+            self.query_one("#sent-header").display = not empty
+            self.border_subtitle = Content(hint)
         self._view.show_changes()
 
     def on_resize(self, event: Resize) -> None:

@@ -14,6 +14,7 @@ from textual.pilot import Pilot
 from app.publisher.composer import Composer
 from app.publisher.message_area import LONGEST_LINE, MessageArea
 from app.publisher.screen import PublisherScreen
+from app.publisher.sent import Row, SentList
 from broker import Broker
 from clients import Publisher, Subscriber
 from tests.app.frames import frame, until, words
@@ -146,39 +147,47 @@ async def test_each_topic_has_a_draft_that_survives_a_restart(opened: Opened) ->
         await pilot.press("c", "escape", "up", "enter")
         await until(pilot, "Message to orders")
         assert message(pilot) == "ab"
+        await pilot.press("d")
     async with opened("orders", "audit") as pilot:
-        assert message(pilot) == "ab"
+        assert message(pilot) == "abd"
         await pilot.press("escape", "down", "enter")
         await until(pilot, "Message to audit")
         assert message(pilot) == "c"
 
 
-async def test_earlier_messages_are_found_loaded_resent_and_stepped_through(
+async def sent(pilot: Pilot[Any], *texts: str) -> None:
+    for number, text in enumerate(texts, 1):
+        await typed(pilot, text)
+        await pilot.press("ctrl+s")
+        await until(pilot, f"{number} stored")
+
+
+async def test_earlier_messages_are_found_by_their_letters_loaded_and_resent(
     opened: Opened, broker: Broker
 ) -> None:
     async with opened("orders") as pilot:
-        for number, text in enumerate(("first order", "second [/x]"), 1):
-            await typed(pilot, text)
-            await pilot.press("ctrl+s")
-            await until(pilot, f"{number} stored")
+        await sent(pilot, "first order", "second [/x]")
         await pilot.press("ctrl+r")
         await until(pilot, "2 of 2 messages")
-        await pilot.press(*"frst", "enter")
+        await pilot.press(*"frs", "enter")
         await pilot.pause()
         assert message(pilot) == "first order"
         await pilot.press("ctrl+r", "down", "up", "ctrl+s")
         await until(pilot, "3 stored")
-        await pilot.press("ctrl+l", "ctrl+up")
-        assert message(pilot) == "second [/x]"
-        await pilot.press("ctrl+up")
-        assert message(pilot) == "first order"
-        await pilot.press("ctrl+down", "ctrl+down")
-        assert message(pilot) == ""
-        await pilot.press("ctrl+r", "escape")
     assert await stored(broker, "orders") == ["first order", "second [/x]", "second [/x]"]
+
+
+async def test_earlier_messages_are_stepped_through_and_remembered(opened: Opened) -> None:
+    async with opened("orders") as pilot:
+        await sent(pilot, "first", "second")
+        for key, text in (("up", "second"), ("up", "first"), ("down", "second"), ("down", "")):
+            await pilot.press(f"ctrl+{key}")
+            assert message(pilot) == text
     async with opened("orders") as pilot:
         await pilot.press("ctrl+r")
-        await until(pilot, "2 of 2 messages")  # each once, after a restart too
+        await until(pilot, "2 of 2 messages")
+        await pilot.press("escape")
+        assert isinstance(pilot.app.screen, PublisherScreen)
 
 
 async def test_the_own_editor_edits_the_message(
@@ -282,15 +291,24 @@ async def test_a_refused_message_says_why_and_enter_loads_it_back(
         assert message(pilot) == "hi"
 
 
-async def test_what_waits_through_an_outage_is_stored_once_and_its_age_is_told(
-    opened: Opened, broker: Broker, clock: StandingClock
+async def test_what_is_not_answered_is_resent_and_stored_once(
+    opened: Opened, broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    resent: list[str] = []
+    resend = SentList.resend
+
+    def noted(sent: SentList, row: Row) -> None:
+        resent.append(row.text)
+        resend(sent, row)
+
+    monkeypatch.setattr(SentList, "resend", noted)
     relay = Relay(lambda: asyncio.open_connection("127.0.0.1", broker.port))
     async with relay.listening() as port, opened("orders", connect=f"127.0.0.1:{port}") as pilot:
         relay.lose_answer()
         await pilot.press("m", "ctrl+s")
         await until(pilot, "1 stored", 15)
         await until(pilot, "✓ 12:10:31 orders")
+    assert resent == ["m"]
     assert await stored(broker, "orders") == ["m"]
 
 
@@ -337,6 +355,9 @@ async def test_quitting_can_wait_for_what_is_unsent(
     path.write_text("x\n" * 50)
     async with opened("orders") as pilot:
         await send_file(pilot, path, rate="40")
+        await until(pilot, "p pauses")
+        await pilot.press("p")
+        await until(pilot, "paused")
         await pilot.press("q")
         await until(pilot, "The file lines is being sent.")
         await pilot.press("enter")
