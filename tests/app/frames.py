@@ -24,13 +24,18 @@ def words(app: App[Any]) -> str:
     return " ".join("".join(" " if one in _BORDERS else one for one in frame(app)).split())
 
 
-async def settled(pilot: Pilot[Any]) -> str:
-    """Return the frame once it has stayed the same for a while: layouts come in steps."""
-    frames: list[str] = []
-    while len(frames) < 5 or len(set(frames[-5:])) > 1:
-        await pilot.pause(0.03)
-        frames.append(frame(pilot.app))
-    return frames[-1]
+async def still(pilot: Pilot[Any], limit_s: float = 10.0) -> str:
+    """Wait until the screen has stopped changing, and return its frame.
+
+    A text can be there before all around it is: what lies behind a dialog is drawn later.
+    """
+    async with asyncio.timeout(limit_s):
+        shown, same = frame(pilot.app), 0
+        while same < 5:
+            await pilot.pause(0.03)
+            before, shown = shown, frame(pilot.app)
+            same = same + 1 if shown == before else 0
+        return shown
 
 
 async def until(pilot: Pilot[Any], text: str, limit_s: float = 10.0) -> str:
