@@ -50,6 +50,12 @@ async def test_unread_is_read_from_the_cache_and_after_a_restart() -> None:
     assert "unread, restarted" in out
 
 
+async def test_the_library_is_measured_too() -> None:
+    code, out, err = await bench("library", "--no-limits")
+    assert code == 0, err
+    assert "library" in out
+
+
 async def test_version_2_is_measured_too() -> None:
     code, out, err = await bench("publish", "unread", "--version", "2", "--no-limits")
     assert code == 0, err
