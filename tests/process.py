@@ -14,10 +14,16 @@ PUBSUB = [sys.executable, "-m", "app.main"]
 ROOT = Path(__file__).parent.parent
 
 
+# SQLAlchemy 1.3 on Python 3.12 and later; everything else is an error.
+WARNINGS = (
+    "error,ignore:datetime.datetime.utcfromtimestamp:DeprecationWarning:sqlalchemy.sql.sqltypes"
+)
+
+
 def environment(extra: Mapping[str, str] = {}) -> dict[str, str]:
     """Return this process's environment without settings of ours, and with `extra`."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PUBSUB_")}
-    return kept | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"} | dict(extra)
+    return kept | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": WARNINGS} | dict(extra)
 
 
 @dataclass(frozen=True)
