@@ -64,10 +64,13 @@ async def test_a_second_signal_ends_it_at_once(data_dir: Path, number: signal.Si
     broker = await start_broker("--port", "0", "--data-dir", data_dir)
     server = int((data_dir / "postgres" / "postmaster.pid").read_text().split("\n")[0])
     os.kill(server, signal.SIGSTOP)  # so that stopping takes for ever
-    broker.send(number)
-    assert "stopping" in await broker.read_log_line()
-    assert (await broker.stop(number)).code == -number
-    os.kill(server, signal.SIGCONT)
+    try:
+        broker.send(number)
+        assert "stopping" in await broker.read_log_line()
+        assert (await broker.stop(number)).code == -number
+    finally:
+        os.kill(server, signal.SIGCONT)
+        await broker.stop(signal.SIGKILL)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
