@@ -9,7 +9,6 @@ from typing import ClassVar, cast
 from textual import on, work
 from textual.app import ComposeResult, SystemCommand
 from textual.binding import BindingType
-from textual.containers import Horizontal
 from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Footer, Static
@@ -29,6 +28,7 @@ from app.subscriber.drawing import ALL_SUBSCRIBED, bars, topic_line
 from app.subscriber.export import ExportScreen
 from app.subscriber.feed_pane import FeedPane
 from app.subscriber.keys import BINDINGS
+from app.subscriber.panes import MESSAGES, TOPICS, Panes
 from app.subscriber.rate_row import RateRow
 from app.subscriber.receiving import Receiving
 from app.subscriber.subscribing import Subscribing
@@ -54,12 +54,13 @@ class SubscriberScreen(Screen[None]):
         self._client = client
         self._topics = Topics(session.memory.texts("subscriber.muted"))
         self._zone: tzinfo | None = UTC if session.memory.text("subscriber.zone") == "utc" else None
+        self._list = TopicList(self._drawn, nothing="No topics yet. A publisher makes them.")
         self._pane = FeedPane(session.symbols, keep=keep, ascii_only=session.symbols.rule.isascii())
         self._feed = self._pane.feed
         self._detail = DetailPane()
         self._receiving = Receiving(client, self._feed, self._topics, self._clock)
         self._subscribing = Subscribing(client, self._receiving, self._show)
-        self._held_for_detail = False
+        self._panes = Panes(self._list, self._pane, self._detail)
         self._ticked_at = 0.0
 
     def compose(self) -> ComposeResult:
@@ -67,10 +68,7 @@ class SubscriberScreen(Screen[None]):
         ended = Static(id="ended", markup=False)
         ended.display = False
         yield ended
-        with Horizontal():
-            yield TopicList(self._drawn, nothing="No topics yet. A publisher makes them.")
-            yield self._pane
-            yield self._detail
+        yield self._panes
         yield RateRow(self._receiving.rates, self._session.symbols)
         yield Footer(show_command_palette=False, compact=True)
 
@@ -80,7 +78,7 @@ class SubscriberScreen(Screen[None]):
         self.set_class(self._session.memory.text("subscriber.rate") == "off", "-no-rate")
         self._session.watch(self, self._show_state)
         # Not at once: a pane that has no style yet would not show that it has the focus.
-        self.call_after_refresh(self.action_go_to_pane, 1 if self._client.backlog else 0)
+        self.call_after_refresh(self._panes.go_to, MESSAGES if self._client.backlog else TOPICS)
         self._ticked_at = self._session.now()
         self.set_interval(SHOW_S, self._show)
         self.set_interval(1.0, self._tick)
@@ -108,8 +106,9 @@ class SubscriberScreen(Screen[None]):
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         if event.state is WorkerState.ERROR:
-            _logger.error("%s failed", event.worker.name, exc_info=event.worker.error)
-            self._say(f"this should not happen: {event.worker.error!r}; F12 names the log")
+            name = event.worker.name.strip("_")
+            _logger.error("%s failed", name, exc_info=event.worker.error)
+            self._tell_end(f"{name} failed, which should not happen: {event.worker.error!r}")
 
     # how the connection stands
 
@@ -120,18 +119,15 @@ class SubscriberScreen(Screen[None]):
         elif state.phase is Phase.LIVE:
             self._receiving.signed_in()
         elif self._receiving.over:
-            self._show_ended(state)
+            self._tell_end(f"{state.phase}: {state.why}")
         self.refresh_bindings()
 
-    def _show_ended(self, state: State) -> None:
+    def _tell_end(self, why: str) -> None:
+        """Say for good that nothing more comes, and what can be done."""
         ended = self.query_one("#ended", Static)
         ended.display = True
-        ended.update(
-            Content(
-                f" {state.phase}: {harmless(state.why)}. What is here can still be read;"
-                " what is unread comes again. Ctrl+T signs in again."
-            )
-        )
+        rest = "What is here can still be read; what is unread comes again. Ctrl+T signs in again."
+        ended.update(Content(f" {harmless(why)}. {rest}"))
 
     def action_retry(self) -> None:
         self._client.retry_now()
@@ -227,43 +223,13 @@ class SubscriberScreen(Screen[None]):
         self.toggle_class("-no-rate")
         self._session.memory.keep("subscriber.rate", "off" if self.has_class("-no-rate") else "on")
 
-    # one message in full
-
-    @on(FeedView.Opened)
-    def _open(self, event: FeedView.Opened) -> None:
-        if not self.has_class("-detail"):
-            self._held_for_detail = not self._feed.held
-        self._feed.hold()  # so that n and p go on from this message, whatever comes
-        self._detail.show_row(event.row)
-        self.add_class("-detail")
-        self._detail.focus_body()
-
-    def action_close_detail(self) -> None:
-        if self.has_class("-detail"):
-            self.remove_class("-detail")
-            self._feed.focus()
-            if self._held_for_detail:
-                self._feed.follow()
-
-    def action_neighbour(self, by: int) -> None:
-        """Show the next message of the feed, or the one before."""
-        while True:
-            before = self._feed.selected_row
-            self._feed.action_move(by)
-            row = self._feed.selected_row
-            if isinstance(row, MessageRow):
-                self._feed.action_open()
-                return
-            if row is before:
-                return
-
     # taking along
 
     @property
     def _message(self) -> MessageRow | None:
         """The message that a person means: the one in full, or the one under the cursor."""
-        if self.has_class("-detail") and self._detail.row is not None:
-            return self._detail.row
+        if self._panes.detail_row is not None:
+            return self._panes.detail_row
         row = self._feed.selected_row
         return row if isinstance(row, MessageRow) else None
 
@@ -287,7 +253,7 @@ class SubscriberScreen(Screen[None]):
     @work(group="export", exclusive=True, exit_on_error=False)
     async def action_export(self) -> None:
         """Write the message in full, or all that topic and filter let through, to a file."""
-        one = self._message if self.has_class("-detail") else None
+        one = self._panes.detail_row
         messages = [one] if one is not None else self._feed.messages()
         if not messages:
             self._say("there is no message here to export")
@@ -300,27 +266,21 @@ class SubscriberScreen(Screen[None]):
 
     # panes
 
+    @on(FeedView.Opened)
+    def _open(self, event: FeedView.Opened) -> None:
+        self._panes.open_detail(event.row)
+
+    def action_close_detail(self) -> None:
+        self._panes.close_detail()
+
+    def action_neighbour(self, by: int) -> None:
+        self._panes.open_neighbour(by)
+
     def action_pane(self, by: int) -> None:
-        panes = [self.query_one(TopicList), self._pane, self._detail]
-        shown = [0, 1] if not self.has_class("-detail") else [1, 2]
-        here = next((place for place, pane in enumerate(panes) if pane.has_focus_within), 0)
-        at = shown.index(here) if here in shown else 0
-        self.action_go_to_pane(shown[(at + by) % len(shown)])
+        self._panes.step(by)
 
     def action_go_to_pane(self, place: int) -> None:
-        if place == 2:
-            if self.has_class("-detail"):
-                self._detail.focus_body()
-            else:
-                self._feed.action_open()
-            return
-        if self.has_class("-detail") and (place == 0 or not self.has_class("-wide")):
-            self.action_close_detail()
-        self.set_class(place == 0, "-at-topics")
-        if place == 0:
-            self.query_one(TopicList).focus_list()
-        else:
-            self._feed.focus()
+        self._panes.go_to(place)
 
     @on(TopicList.Highlighted)
     def _look_at(self, event: TopicList.Highlighted) -> None:
@@ -329,13 +289,13 @@ class SubscriberScreen(Screen[None]):
     @on(TopicList.Chosen)
     def _go_to(self, event: TopicList.Chosen) -> None:
         self._show_topic(event.name)
-        self.action_go_to_pane(1)
+        self._panes.go_to(MESSAGES)
 
     def go_to_topic(self, name: str) -> None:
         """Show the messages of `name`."""
-        self.query_one(TopicList).select(name)
+        self._list.select(name)
         self._show_topic(name)
-        self.action_go_to_pane(1)
+        self._panes.go_to(MESSAGES)
 
     def _show_topic(self, name: str) -> None:
         if (name or None) != self._feed.topic:
@@ -351,7 +311,7 @@ class SubscriberScreen(Screen[None]):
         if not self.is_mounted:
             return
         if self._receiving.known:
-            self.query_one(TopicList).show(self._rows())
+            self._list.show(self._rows())
         self._feed.placeholder = self._empty_words()
         self._pane.show_progress(*self._receiving.progress)
         self.query_one(StatusBar).counters = self._counters()
@@ -424,7 +384,7 @@ class SubscriberScreen(Screen[None]):
     @property
     def _selected(self) -> Topic | None:
         """The topic under the list's cursor; a hint where that is none."""
-        row = self.query_one(TopicList).selected
+        row = self._list.selected
         if row is None or not row.name:
             self._say("choose a topic in the list first; 1 goes there")
             return None
