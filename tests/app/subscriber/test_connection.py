@@ -77,3 +77,16 @@ async def test_what_another_session_has_read_does_not_come_again(
     async with screen() as pilot:
         await until(pilot, "unread 0")
         await until(pilot, "Waiting for the first message.")
+
+
+async def test_a_fault_of_ours_is_told_for_good_and_not_hidden(
+    address: str, bob: Publisher, screen: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await subscribed(address, "orders.eu")
+
+    def failing(_: Subscriber) -> None:
+        raise RuntimeError("[/x] broken")
+
+    monkeypatch.setattr(Subscriber, "blocks", failing)
+    async with screen() as pilot:
+        await until(pilot, "receive failed, which should not happen: RuntimeError('[/x] broken')")
