@@ -6,7 +6,6 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
-from textual.events import Resize
 from textual.screen import Screen
 from textual.widgets import Footer, Static
 
@@ -55,6 +54,7 @@ class DemoScreen(Screen[None]):
         self._symbols = symbols
         self._alone: Pane | None = None  # chosen to be shown alone
         self._step: Step | None = None
+        self._wide = False  # there is room for all panes
         self._drawn: object = None  # what the last frame was made of
 
     def compose(self) -> ComposeResult:
@@ -83,11 +83,14 @@ class DemoScreen(Screen[None]):
         scene.runs_as(stage.broker.pid if stage is not None and stage.broker else None)
         if presenter.step is not self._step:
             self._turn_to(presenter.step)
+        if (wide := self.has_class("-wide")) != self._wide:
+            self._wide = wide
+            self._arrange()
         now = self.app.now()  # type: ignore[attr-defined]  # the clock of DemoApp
         second = int(now) if scene.counting_down() else 0
         outcome, auto = presenter.outcome, presenter.auto
         told = presenter.phase, presenter.number, outcome, auto, presenter.said
-        drawn = scene.version, told, second, self.size, self._alone
+        drawn = scene.version, told, second, self.size, self._alone, self.has_class("-short")
         if drawn != self._drawn:
             self._drawn = drawn
             self._draw()
@@ -100,7 +103,7 @@ class DemoScreen(Screen[None]):
             view.refresh()
         self._draw_bar()
         short = self.has_class("-short")
-        self.query_one(Narration).show(short=short, tiny=not self.has_class("-wide"))
+        self.query_one(Narration).show(short=short, tiny=not self._wide)
         failed = presenter.outcome is not None and not presenter.outcome.ok
         self.query_one(Narration).set_class(failed or presenter.phase is Phase.BROKEN, "-failed")
         drawing = Drawing(presenter.scene, self._symbols, 0.0)
@@ -120,14 +123,14 @@ class DemoScreen(Screen[None]):
     @property
     def _shown(self) -> Pane | None:
         """The only pane that is shown, or None while all are."""
-        if self._alone is None and not self.has_class("-wide"):
+        if self._alone is None and not self._wide:
             return self._step.look if self._step is not None else Pane.PUBLISHER
         return self._alone
 
     def _turn_to(self, step: Step | None) -> None:
         """Show the step's own pane where only one can be shown."""
         self._step = step
-        if not self.has_class("-wide"):
+        if not self._wide:
             self._alone = None
         self._arrange()
 
@@ -137,13 +140,10 @@ class DemoScreen(Screen[None]):
         self.query_one("#tabs").display = self._shown is not None
         self._drawn = None
 
-    def on_resize(self, event: Resize) -> None:
-        self.call_after_refresh(self._arrange)  # when the classes tell the new size
-
     def action_pane(self, name: str) -> None:
         """Show the pane alone; once more, and all are back where there is room."""
         pane = Pane(name)
-        self._alone = None if self._alone is pane and self.has_class("-wide") else pane
+        self._alone = None if self._alone is pane and self._wide else pane
         self._arrange()
 
     def action_all_panes(self) -> None:
