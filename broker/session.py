@@ -294,7 +294,8 @@ class Session:
     def _publish_from(self, start: int) -> int:
         """Hand the publishes from `start` on to the log; return where the first other one is.
 
-        Stops before what is not plainly good, which is then dealt with by itself.
+        Stops before what is not plainly good, which is then dealt with by itself, and after a
+        list.
         """
         topics, producer = self._hub.topics, self.producer
         if self._hub.log.closed is not None:
@@ -325,7 +326,24 @@ class Session:
                 last_id = request.id
             messages.append(request.msg)
             ids.append(request.id)
-        return start + self._append_run(topic, messages, ids)
+        start += self._append_run(topic, messages, ids)
+        if start < len(self._inbox) and self._append_list(self._inbox[start]):
+            start += 1
+        return start
+
+    def _append_list(self, request: AnyRequest | RequestRefused) -> bool:
+        """Hand a list to the log, if that is what it is and it is plainly good."""
+        if not isinstance(request, PublishMany) or self.version < request.version_needed:
+            return False
+        topic, producer = self._hub.topics.get(request.topic_name), self.producer
+        if topic is None or max(map(len, request.msgs)) > self._hub.settings.message_bytes // 6:
+            return False
+        if producer is not None:
+            if type(request.id) is not int or request.id <= producer.newest_id:
+                return False
+            producer.accept(request.id)
+        self.append(topic, request.msgs, [request.id], whole=True)
+        return True
 
     def _append_run(self, topic: Topic | None, messages: list[str], ids: list[RequestId]) -> int:
         """Hand publishes to one topic to the log; return how many there are."""

@@ -2,10 +2,17 @@
 
 import ipaddress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from app.places import default_data_dir
-from broker import Broker, Settings
 from clients.address import addresses
+
+if TYPE_CHECKING:
+    from broker import Broker
+
+
+class CannotStart(Exception):
+    """The broker cannot be started. The text says why and what to do."""
 
 
 class OwnBroker:
@@ -31,11 +38,17 @@ class OwnBroker:
         """Start it; return when clients can connect.
 
         Raises:
-            StoreUnusable, CannotListen: the text says what to do.
+            CannotStart: its store or its address cannot be used.
         """
+        # A screen is there sooner without it, and seldom needs it.
+        from broker import Broker, CannotListen, Settings, StoreUnusable
+
         address = addresses(connect)[0]
         broker = Broker(Settings(host=address.host, port=address.port, data_dir=self.data_dir))
-        await broker.start()
+        try:
+            await broker.start()
+        except (CannotListen, StoreUnusable) as error:
+            raise CannotStart(str(error)) from error
         self._broker = broker
 
     async def stop(self) -> None:

@@ -7,10 +7,10 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Button, Footer, Input, Static, Tab, Tabs
 
+from app.screens.own_broker import CannotStart
 from app.screens.session import Session
 from app.screens.words import in_words
 from app.text import harmless
-from broker import CannotListen, StoreUnusable
 from clients import AccountNotFound, BadAddress, NoBroker, Phase, RequestRefused, State
 from clients.names import email_fault
 
@@ -135,7 +135,7 @@ class SignInScreen(Screen[bool]):
             self._tell("server", f"starting a broker on {own.data_dir} ...", fault=False)
             try:
                 await own.start(self._server)
-            except (BadAddress, StoreUnusable, CannotListen) as error:
+            except (BadAddress, CannotStart) as error:
                 self._refuse("server", str(error))
                 return
             self._tell("server", f"a broker runs here, on {own.data_dir}", fault=False)

@@ -1,11 +1,14 @@
 """The options of the `pubsub` command."""
 
 import inspect
+import subprocess
+import sys
 
 import pytest
 from typer.models import OptionInfo
 
 from app.main import app
+from tests.process import ROOT
 
 
 def options() -> list[tuple[str, OptionInfo]]:
@@ -22,7 +25,26 @@ def options() -> list[tuple[str, OptionInfo]]:
 
 @pytest.mark.parametrize(("name", "option"), options())
 def test_every_option_can_be_set_in_the_environment(name: str, option: OptionInfo) -> None:
-    assert option.envvar == f"PUBSUB_{name.rstrip('_').upper()}"
+    typed = next(iter(option.param_decls), None) or option.default
+    typed = typed if isinstance(typed, str) and typed.startswith("--") else name
+    assert option.envvar == f"PUBSUB_{typed.strip('-_').replace('-', '_').upper()}"
+
+
+@pytest.mark.parametrize(
+    ("module", "unwanted"),
+    [
+        ("app.main", "textual"),
+        ("app.commands.pub", "textual"),
+        ("app.commands.sub", "textual"),
+        ("app.commands.broker", "textual"),
+        ("app.commands.topics", "gino"),
+        ("app.subscriber.app", "gino"),
+        ("app.publisher.app", "gino"),
+    ],
+)
+def test_a_command_does_not_load_what_it_does_not_need(module: str, unwanted: str) -> None:
+    code = f"import sys, {module}; sys.exit({unwanted!r} in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
 def test_the_options_are_found() -> None:
