@@ -142,7 +142,7 @@ async def test_an_address_in_use_is_told_with_who_and_what_to_do(
         server.start()
         app = dashboard(server)
         async with app.run_test(size=(80, 24)) as pilot:
-            await until(pilot, f"Cannot listen on 127.0.0.1:{port}")
+            await until(pilot, f"127.0.0.1:{port}")
             await until(pilot, "is free: pubsub broker")
             await pilot.press("q")
     server.join()

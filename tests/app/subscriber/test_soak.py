@@ -1,6 +1,7 @@
 """The screen under load: it opens on a long backlog and answers while thousands come."""
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,7 +14,7 @@ from tests.app.subscriber.desk import BOB, Open, subscribed
 from tests.process import PUBSUB, environment
 
 BACKLOG = 100_000
-RATE, SECONDS = 2_000, 10
+RATE, SECONDS = 2_000, int(os.environ.get("PUBSUB_SOAK_S", "3"))
 BEATS_S = 0.01
 
 
