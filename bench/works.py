@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from itertools import count, islice
 
 from bench.crowd import Crowd
+from bench.dialect import Pubsub
 from bench.library import LibraryPublisher, LibrarySubscriber
 from bench.load import Job
 from bench.processes import memory_bytes
@@ -168,7 +169,7 @@ class Works:
     ) -> Publishers:
         accounts = self._accounts("publisher", publishers)
         address = self._target.address
-        return Publishers(address, self._version, accounts, topic, each, in_flight, per_s)
+        return Publishers(address, Pubsub(self._version), accounts, topic, each, in_flight, per_s)
 
     def _topic(self) -> str:
         name = f"{self._prefix}-{next(self._numbers)}"

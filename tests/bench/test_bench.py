@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 
 from bench.checking import Wrong, check_order, messages_v1, messages_v2
+from bench.dialect import Pubsub
 from bench.limits import BareStore
 from bench.measurement import WORKS, Measurement
-from bench.messages import PublishLines, broadcast_line, text, texts
+from bench.messages import broadcast_line, text, texts
 from bench.outcome import Outcome
 from bench.scale import Scale
 from bench.stream import CommonStream
@@ -149,6 +150,6 @@ def test_readers_of_one_stream_must_get_the_same_bytes_however_they_are_cut() ->
 
 def test_publish_lines_are_cut_at_any_message() -> None:
     for version in (1, 2):
-        lines = PublishLines("topic", 0, count=12, version=version)
+        lines = Pubsub(version).lines("topic", 0, count=12)
         messages = [json.loads(line)["msg"] for line in bytes(lines.between(5, 11)).splitlines()]
         assert messages == [text(0, number) for number in range(5, 11)]
