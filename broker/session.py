@@ -83,7 +83,7 @@ class Session:
         self.account: Account | None = None
         self.producer: Producer | None = None
         self.reader: Reader | None = None
-        self.keys: set[object] = set()  # what this session holds in the hub
+        self.keys: tuple[object, ...] = ()  # what this session holds in the hub
         self.eof = False  # the peer sends no more
         self.closing = False  # what the peer asks from now on is not heard
         self.lost = False  # nothing more can be said to it
