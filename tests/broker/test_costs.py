@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from typing import Any
 
 import asyncpg
 import pytest
@@ -10,7 +11,9 @@ from broker import Broker, Settings
 from broker.connection import Connection
 from broker.cursor import Cursor
 from broker.delivery import Reader
+from broker.gathering import Gathering
 from broker.hub import Hub
+from broker.session import Session
 from broker.store.interface import Batch, NewBlock, ProducerMark
 from broker.store.postgres import PostgresStore
 from protocol.frames import encode_bodies
@@ -103,6 +106,38 @@ async def test_a_publisher_is_answered_with_one_write_a_commit(writes: Counter[s
         await publisher.read_many(2_000)
         assert writes["shop@b.c"] == broker._hub.log.commits < 2_000
         await publisher.close()
+
+
+async def test_alternating_between_topics_costs_a_run_a_topic_and_not_one_a_message(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls: Counter[str] = Counter()
+    add, receive = Gathering.add, Session.receive
+
+    def counted_add(self: Gathering, *arguments: Any) -> None:
+        calls["runs"] += 1
+        add(self, *arguments)
+
+    def counted_receive(self: Session, lines: Any) -> None:
+        calls["pieces"] += 1
+        receive(self, lines)
+
+    async with Broker(Settings(store_url="memory", port=0), MemoryStore()) as broker:
+        wire = await signed_in(broker, "shop@b.c", "publisher", version=1)
+        for topic in "TU":
+            assert (await wire.ask("create_topic", topic_name=topic))["action"] == "success"
+        monkeypatch.setattr(Gathering, "add", counted_add)
+        monkeypatch.setattr(Session, "receive", counted_receive)
+        for number in range(500):
+            wire.send("publish_msg", topic_name="TU"[number % 2], msg=f"{number}")
+        assert {reply["action"] for reply in await wire.read_many(500)} == {"success"}
+        assert 2 <= calls["runs"] <= 2 * calls["pieces"] < 500
+        reading = await subscribers_of(broker, 2, 1)
+        for topic, first in (("T", 0), ("U", 1)):
+            history = await reading[0].ask("history", topic_name=topic, after=0, limit=250)
+            texts = [text for block in history["blocks"] for text in block["messages"]]
+            assert texts == [f"{number}" for number in range(first, 500, 2)]
+        await close_all(wire, *reading)
 
 
 async def test_a_thousand_who_come_back_at_once_read_and_encode_each_block_once() -> None:
