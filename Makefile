@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint check pictures clean
+.PHONY: demo test lint check pictures clean benchmarks peers growth
 
 demo: .venv/.installed
 	$(BIN)/pubsub demo
@@ -20,6 +20,21 @@ check: test lint
 
 pictures: .venv/.installed
 	PYTHONPATH=. $(BIN)/python docs/pictures.py
+
+# Figures for docs/benchmarks.md. They mean something on a machine that does nothing else.
+benchmarks: .venv/.installed
+	$(BIN)/pubsub bench --markdown > docs/benchmarks/version-1.tmp
+	mv docs/benchmarks/version-1.tmp docs/benchmarks/version-1.md
+	$(BIN)/pubsub bench --version 2 --markdown > docs/benchmarks/version-2.tmp
+	mv docs/benchmarks/version-2.tmp docs/benchmarks/version-2.md
+
+# The same beside Redis and NATS: apt-get install redis-server nats-server.
+peers: .venv/.installed
+	$(BIN)/python -m bench.peers --markdown > docs/benchmarks/peers.tmp
+	mv docs/benchmarks/peers.tmp docs/benchmarks/peers.md
+
+growth: .venv/.installed
+	$(BIN)/python -m bench.growth docs/benchmarks
 
 clean:
 	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

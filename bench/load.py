@@ -55,6 +55,7 @@ class LoadProcess:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "bench.child"],
             cwd=ROOT,
+            start_new_session=True,  # Ctrl-C is ours; we end it
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )

@@ -33,25 +33,15 @@ def place_of(message: str) -> tuple[int, int]:
     return int(message[:4]), int(message[5:15])
 
 
-class PublishLines:
-    """The lines that publish the messages of one publisher, all of the same length."""
+def publish_v1(topic: str, number: int, message: str) -> str:
+    """Return the version 1 line that publishes `message`."""
+    return f'{{"action":"publish_msg","topic_name":"{topic}","msg":"{message}"}}\n'
 
-    def __init__(self, topic: str, publisher: int, count: int, version: int) -> None:
-        start = f'{{"action":"publish_msg","topic_name":"{topic}",'
-        if version == 2:
-            lines = (
-                f'{start}"id":{_FIRST_ID + number},"msg":"{message}"}}\n'
-                for number, message in enumerate(texts(publisher, count))
-            )
-        else:
-            lines = (f'{start}"msg":"{message}"}}\n' for message in texts(publisher, count))
-        self._bytes = memoryview("".join(lines).encode())
-        self._line_bytes = len(self._bytes) // count
-        self.count = count
 
-    def between(self, first: int, end: int) -> memoryview:
-        """Return the lines of the messages from `first` up to, not including, `end`."""
-        return self._bytes[first * self._line_bytes : end * self._line_bytes]
+def publish_v2(topic: str, number: int, message: str) -> str:
+    """Return the version 2 line that publishes `message`, which has this `number`."""
+    start = f'{{"action":"publish_msg","topic_name":"{topic}",'
+    return f'{start}"id":{_FIRST_ID + number},"msg":"{message}"}}\n'
 
 
 def is_success(reply: bytes, number: int, version: int) -> bool:

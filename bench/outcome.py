@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.limits import Limit
-from bench.round import Round
+from bench.round import PERCENTILES, Round
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,20 +55,37 @@ def speed(work: str, unit: str, rounds: Sequence[Round], limit: Limit | None) ->
 def delay(work: str, rounds: Sequence[Round], limit: Limit | None) -> Outcome:
     """Return the outcome of a work that is measured in milliseconds; `limit` is its p50's."""
     figures = []
-    for name in ("p50", "p99"):
-        times = [one.figures[f"{name}_ms"] for one in rounds]
-        beside = limit if name == "p50" else None
-        ratio = 1e3 / beside.best / min(times) if beside is not None else None
-        median = statistics.median(times)
-        figures.append(Figure(f"{work} {name}", "ms", min(times), median, beside, ratio))
+    for name in PERCENTILES:
+        times = [one.figures[name] for one in rounds]
+        beside = limit if name == "p50_ms" else None
+        told = f"{work}, {name.removesuffix('_ms')}"
+        figures.append(_time(told, min(times), statistics.median(times), beside))
     best = min(rounds, key=lambda one: one.figures["p50_ms"])
     return _outcome(work, figures, rounds, best)
+
+
+def crowd(work: str, served: Round, limit: Limit | None) -> Outcome:
+    """Return the outcome of serving a crowd; `limit` is that of the slowest delivery."""
+    median, slowest = served.figures["p50_ms"], served.figures["slowest_ms"]
+    figures = [
+        _time(f"{work}: median delivery", median, median, None),
+        _time(f"{work}: slowest delivery", slowest, slowest, limit),
+    ]
+    if "bytes" in served.figures:
+        each = served.figures["bytes"]
+        figures.insert(0, Figure(f"{work}: memory", "bytes each", each, each, None, None))
+    return _outcome(work, figures, [served], served)
 
 
 def typical_block(rounds: Sequence[Round]) -> float | None:
     """Return how many messages a block had, over all rounds where that was looked up."""
     blocks = [one.block for one in rounds if one.block is not None]
     return statistics.mean(blocks) if blocks else None
+
+
+def _time(name: str, best: float, median: float, limit: Limit | None) -> Figure:
+    ratio = 1e3 / limit.best / best if limit is not None else None
+    return Figure(name, "ms", best, median, limit, ratio)
 
 
 def _outcome(work: str, figures: list[Figure], rounds: Sequence[Round], best: Round) -> Outcome:

@@ -1,4 +1,4 @@
-"""The processor time of the broker and of its PostgreSQL, told apart (on Linux)."""
+"""What the broker uses: its processor time apart from its PostgreSQL's, and memory (on Linux)."""
 
 import os
 import sys
@@ -33,6 +33,14 @@ def cpu_time(broker_pid: int | None) -> CpuTime:
         # A postmaster has waited for those of its children that have ended.
         sum(one.own_s + one.children_s for one in servers),
     )
+
+
+def memory_bytes(pid: int | None) -> int | None:
+    """Return the memory that the process `pid` alone has in use; None where it is not known."""
+    if pid is None or not sys.platform.startswith("linux"):
+        return None
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 @dataclass(frozen=True, slots=True)

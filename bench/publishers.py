@@ -4,12 +4,11 @@ import selectors
 import socket
 import time
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import ClassVar
 
-from bench.checking import Wrong, check_success
-from bench.messages import PublishLines, is_success
-from bench.wire import PATIENCE_S, Address, connected, read_lines, request
+from bench.checking import Wrong
+from bench.dialect import Dialect, Lines
+from bench.wire import PATIENCE_S, Address
 
 _CHUNK_BYTES = 1 << 20
 
@@ -24,7 +23,7 @@ class Publishers:
 
     role: ClassVar[str] = "publishers"
     address: Address
-    version: int
+    dialect: Dialect
     accounts: list[str]
     topic: str
     each: int
@@ -35,10 +34,9 @@ class Publishers:
     def prepare(self) -> None:
         """Sign in and put all the bytes together."""
         for number, account in enumerate(self.accounts):
-            lines = PublishLines(self.topic, number, self.each, self.version)
-            publisher = _Publisher(connected(self.address), lines, self.in_flight)
-            publisher.socket.sendall(request("connect", user_email=account, version=self.version))
-            check_success(read_lines(publisher.socket, 1)[0])
+            lines = self.dialect.lines(self.topic, number, self.each)
+            opened = self.dialect.open(self.address, account)
+            publisher = _Publisher(opened, lines, self.dialect.mark, self.in_flight)
             self._publishers.append(publisher)
 
     def run(self) -> list[tuple[int, int]]:
@@ -51,7 +49,7 @@ class Publishers:
     def check(self) -> None:
         """Check that every publish was answered with its success, in order, and no more."""
         for publisher in self._publishers:
-            publisher.check(self.version)
+            self.dialect.check(publisher.all_answers(), self.each)
 
 
 def _publish_all(publishers: "list[_Publisher]") -> None:
@@ -89,9 +87,10 @@ def _publish_paced(publisher: "_Publisher", per_s: float) -> list[tuple[int, int
 class _Publisher:
     """One connection: always `answered <= sent`, and `sent - answered` at most `in_flight`."""
 
-    def __init__(self, opened: socket.socket, lines: PublishLines, in_flight: int) -> None:
+    def __init__(self, opened: socket.socket, lines: Lines, mark: bytes, in_flight: int) -> None:
         self.socket = opened
         self.lines = lines
+        self._mark = mark
         self._in_flight = in_flight
         self._sent = 0
         self._answered = 0
@@ -101,9 +100,9 @@ class _Publisher:
         """Take answers and send as many messages; return whether all are answered."""
         received = self.socket.recv_into(buffer)
         if not received:
-            raise Wrong(f"the broker closed a publisher's connection after {self._answered}")
+            raise Wrong(f"the server closed a publisher's connection after {self._answered}")
         self._replies += memoryview(buffer)[:received]
-        self.send_more(buffer.count(b"\n", 0, received))
+        self.send_more(buffer.count(self._mark, 0, received))
         return self._answered >= self.lines.count
 
     def send_more(self, answered: int) -> None:
@@ -117,15 +116,10 @@ class _Publisher:
         self.socket.sendall(self.lines.between(self._sent, self._sent + 1))
         self._sent += 1
 
-    def check(self, version: int) -> None:
-        """Check the answers, and that the broker has nothing to add to them."""
+    def all_answers(self) -> bytes:
+        """Return the answers, and what else the server has to say."""
         self.socket.shutdown(socket.SHUT_WR)
         while more := self.socket.recv(_CHUNK_BYTES):
             self._replies += more
-        replies = self._replies.split(b"\n")
-        if len(replies) != self.lines.count + 1 or replies[-1]:
-            raise Wrong(f"{self.lines.count} publishes had {len(replies) - 1} answers")
-        for number, reply in enumerate(islice(replies, self.lines.count)):
-            if not is_success(bytes(reply), number, version):
-                raise Wrong(f"message {number} was answered with {bytes(reply[:200])!r}")
         self.socket.close()
+        return bytes(self._replies)

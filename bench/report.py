@@ -1,16 +1,18 @@
-"""The report: aligned tables for people, JSON for machines."""
+"""The report: tables with bars for people, Markdown for pages, JSON for machines."""
 
 import json
-import os
-import platform
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 
 from bench.limits import Limit
 from bench.outcome import Figure, Outcome
+from bench.tables import bar, markdown, number, table
 
 _WHO = ("broker", "postgres", "publishers", "subscribers")
-_NOTHING = "-"
+_FIGURES = ["work", "best", "median", "unit", "of the machine's own limit"]
+_COSTS = ["us of processor a message", *_WHO, "messages a block"]
+
+Table = Callable[[Sequence[str], Sequence[Sequence[str]]], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,70 +22,51 @@ class Report:
     version: int
     outcomes: list[Outcome]
     machine: list[Limit]
+    about: Mapping[str, str] = field(default_factory=dict)
 
     def as_json(self) -> str:
-        about = {"python": platform.python_version(), "processors": os.cpu_count()}
-        return json.dumps({**asdict(self), **about}, indent=2)
+        return json.dumps(asdict(self), indent=2)
 
-    def as_text(self) -> str:
-        """Return the tables, one below the other."""
+    def as_text(self, *, ascii_only: bool = False) -> str:
+        """Return it for a terminal."""
+        return "\n".join([*self._parts(table, ascii_only=ascii_only), ""])
+
+    def as_markdown(self) -> str:
+        """Return it for a page."""
+        heads = [f"- {name}: {value}" for name, value in self.about.items()]
+        return "\n".join([*heads, "", *self._parts(markdown, ascii_only=False), ""])
+
+    def _parts(self, table_of: Table, *, ascii_only: bool) -> list[str]:
         figures = [figure for outcome in self.outcomes for figure in outcome.figures]
-        parts = [
-            _table(
-                ["work", "best", "median", "unit", "the machine's limit", "best", "ratio"],
-                [_figure_row(figure) for figure in figures],
-            ),
-            "Processor time: microseconds a message or delivery, and share of one processor",
-            _table(
-                ["work", *_WHO, "messages/block"], [_cost_row(outcome) for outcome in self.outcomes]
-            ),
-            *(
-                f"{limit.name}: {limit.best:,.0f}/s, median {limit.median:,.0f}/s"
-                for limit in self.machine
-            ),
+        limits = [
+            f"{limit.name}: {limit.best:,.0f}/s, median {limit.median:,.0f}/s"
+            for limit in self.machine
+        ]
+        return [
+            table_of(_FIGURES, [_figure_row(figure, ascii_only) for figure in figures]),
+            "",
+            table_of(_COSTS, [_cost_row(outcome) for outcome in self.outcomes]),
+            "",
+            *(["; ".join(limits)] if limits else []),
             f"Version {self.version}. Nothing was lost, doubled or reordered.",
         ]
-        return "\n".join(parts)
 
 
-def _figure_row(figure: Figure) -> list[str]:
-    row = [figure.work, _number(figure.best), _number(figure.median), figure.unit]
-    if figure.limit is None:
-        return [*row, _NOTHING, _NOTHING, _NOTHING]
+def _figure_row(figure: Figure, ascii_only: bool) -> list[str]:
+    row = [figure.work, number(figure.best), number(figure.median), figure.unit]
+    if figure.limit is None or figure.ratio is None:
+        return [*row, ""]
     per_s = figure.limit.best
-    limit = 1e3 / per_s if figure.unit == "ms" else per_s
-    return [*row, figure.limit.name, _number(limit), _number(figure.ratio)]
+    limit = number(1e3 / per_s if figure.unit == "ms" else per_s)
+    beside = f"{bar(figure.ratio, ascii_only=ascii_only)} {figure.ratio:.2f} of {limit}"
+    return [*row, f"{beside} {figure.limit.name}"]
 
 
 def _cost_row(outcome: Outcome) -> list[str]:
     cost = outcome.cost
     shares = [_with_share(cost.us_each.get(who), cost.share.get(who)) for who in _WHO]
-    block = _NOTHING if outcome.block is None else f"{outcome.block:,.0f}"
-    return [outcome.work, *shares, block]
+    return [outcome.work, *shares, "-" if outcome.block is None else f"{outcome.block:,.0f}"]
 
 
 def _with_share(us_each: float | None, share: float | None) -> str:
-    return _NOTHING if us_each is None or share is None else f"{us_each:,.2f} ({share:.0%})"
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return _NOTHING
-    return f"{value:,.0f}" if value >= 100 else f"{value:.2f}"
-
-
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return the rows under their heads, numbers to the right and words to the left."""
-    columns = list(zip(heads, *rows, strict=True))
-    widths = [max(map(len, column)) for column in columns]
-    words = [all(not cell[:1].isdigit() for cell in column[1:]) for column in columns]
-    lines = []
-    for row in (heads, *rows):
-        cells = zip(row, widths, words, strict=True)
-        lines.append(
-            "  ".join(
-                cell.ljust(width) if is_word else cell.rjust(width)
-                for cell, width, is_word in cells
-            ).rstrip()
-        )
-    return "\n".join([*lines, ""])
+    return "-" if us_each is None or share is None else f"{us_each:,.2f} ({share:.0%})"

@@ -1,13 +1,15 @@
 """One timed run of load processes against a broker, and what it comes to."""
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
 from bench.load import Job, LoadProcess, Run, run_together
 from bench.processes import CpuTime, cpu_time
 from bench.target import Target
+
+PERCENTILES = {"p50_ms": 0.5, "p99_ms": 0.99, "p99.9_ms": 0.999}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,20 @@ class Timed:
         """Return the round in milliseconds from a message's publish to its delivery."""
         sent, came = self.runs["publishers"][0].moments, self.runs["subscribers"][0].moments
         waits = sorted(_waits_ms(sent, came))
-        figures = {"p50_ms": _percentile(waits, 50), "p99_ms": _percentile(waits, 99)}
+        figures = {name: _percentile(waits, share) for name, share in PERCENTILES.items()}
+        return Round(figures, units, self._elapsed_s("publishers"), self._cpu_s())
+
+    def serving(self, units: int, each_bytes: float | None) -> Round:
+        """Return the round in milliseconds from a publish until each of a crowd had it.
+
+        `each_bytes` is what a member of the crowd takes in the broker, where that is known.
+        """
+        sent = {number: at for at, number in self.runs["publishers"][0].moments}
+        came = self.runs["subscribers"][0].moments
+        waits = sorted((at - sent[number]) / 1e6 for at, number in came)
+        figures = {"p50_ms": _percentile(waits, 0.5), "slowest_ms": waits[-1]}
+        if each_bytes is not None:
+            figures["bytes"] = each_bytes
         return Round(figures, units, self._elapsed_s("publishers"), self._cpu_s())
 
     def _elapsed_s(self, first: str) -> float:
@@ -57,14 +72,19 @@ class Timed:
         return {"broker": self.cpu.broker, "postgres": self.cpu.postgres, **load}
 
 
-def run_timed(target: Target, jobs: Sequence[Job]) -> Timed:
+def run_timed(
+    target: Target, jobs: Sequence[Job], prepared: Callable[[], None] = lambda: None
+) -> Timed:
     """Run `jobs` together, the last one beginning last, and check what they did.
+
+    `prepared` is called when all are ready to run.
 
     Raises:
         Wrong: something was lost, doubled, reordered or damaged.
     """
     with ExitStack() as stack:
         processes = [stack.enter_context(LoadProcess(job)) for job in jobs]
+        prepared()
         before = cpu_time(target.pid)
         ended = run_together(processes)
         cpu = cpu_time(target.pid).since(before)
@@ -83,5 +103,5 @@ def _waits_ms(sent: list[tuple[int, int]], came: list[tuple[int, int]]) -> Itera
         yield (came_ns - sent_ns) / 1e6
 
 
-def _percentile(in_order: list[float], percent: int) -> float:
-    return in_order[min(len(in_order) * percent // 100, len(in_order) - 1)]
+def _percentile(in_order: list[float], share: float) -> float:
+    return in_order[min(int(len(in_order) * share), len(in_order) - 1)]

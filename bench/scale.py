@@ -13,6 +13,9 @@ class Scale:
     ingest_messages: int = 1_000_000  # of all publishers together
     unread_messages: int = 200_000
     latency_messages: int = 5_000
+    idle_messages: int = 20  # that reach each of the connected
+    connections: tuple[int, ...] = (2_000, 10_000)  # of idle, one after the other
+    idle_per_s: float = 4.0  # slow enough for one to have reached all before the next
     commits: int = 2_000  # of one row each, and as many times fdatasync
     in_flight: int = 1_000  # of a publisher that is alone
     publishers: int = 50  # of ingest
@@ -32,6 +35,7 @@ class Scale:
             ingest_messages=messages,
             unread_messages=messages,
             latency_messages=messages,
+            idle_messages=min(messages, self.idle_messages),
             commits=messages,
         )
 

@@ -2,6 +2,7 @@
 
 import socket
 from dataclasses import dataclass, field
+from threading import Thread
 from typing import ClassVar
 
 from bench.messages import broadcast_line, texts
@@ -16,25 +17,24 @@ class Sender:
     readers: int
     count: int
     block: int
-    _listener: socket.socket | None = field(default=None, init=False)
+    _accepting: Thread | None = field(default=None, init=False)
     _sockets: list[socket.socket] = field(default_factory=list, init=False)
     _frames: list[bytes] = field(default_factory=list, init=False)
 
     def prepare(self) -> Address:
-        """Listen; return where. The readers connect before the run."""
+        """Listen; return where. The readers connect before the run, thousands of them at once."""
         lines = [broadcast_line(message) for message in texts(0, self.count)]
         starts = range(0, self.count, self.block)
         self._frames = [b"".join(lines[start : start + self.block]) for start in starts]
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=self.readers)
-        host, port = self._listener.getsockname()
+        listener = socket.create_server(("127.0.0.1", 0), backlog=self.readers)
+        self._accepting = Thread(target=self._accept, args=(listener,), daemon=True)
+        self._accepting.start()
+        host, port = listener.getsockname()
         return host, port
 
     def run(self) -> list[tuple[int, int]]:
-        assert self._listener is not None
-        while len(self._sockets) < self.readers:
-            reader, _ = self._listener.accept()
-            reader.settimeout(PATIENCE_S)
-            self._sockets.append(reader)
+        assert self._accepting is not None
+        self._accepting.join()
         for frame in self._frames:
             for reader in self._sockets:
                 reader.sendall(frame)
@@ -44,3 +44,10 @@ class Sender:
         """Close, so that the readers see that this was all."""
         for reader in self._sockets:
             reader.close()
+
+    def _accept(self, listener: socket.socket) -> None:
+        with listener:
+            while len(self._sockets) < self.readers:
+                reader, _ = listener.accept()
+                reader.settimeout(PATIENCE_S)
+                self._sockets.append(reader)

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -12,7 +13,7 @@ from bench.load import ROOT
 from bench.wire import Address
 
 # The broker's own command; it prints a line that ends with HOST:PORT when it can serve.
-BROKER_COMMAND = [sys.executable, "-m", "app.main", "broker", "--port", "0", "--data-dir"]
+BROKER_COMMAND = [sys.executable, "-m", "app.main", "broker", "--port", "0"]
 STOP_LIMIT_S = 60.0
 
 
@@ -45,20 +46,27 @@ class Target:
 
 
 class OwnTarget(Target):
-    """A broker of our own, in a process of its own, on the data directory `folder`."""
+    """A broker of our own, in a process of its own, from `with` until its block is left.
+
+    `arguments` say where it keeps its state; `folder` is the one it runs in.
+    """
 
     can_restart = True
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, arguments: Sequence[str]) -> None:
+        super().__init__(("", 0))
         self._folder = folder
-        self._process = self._start()
-        super().__init__(self._listening(), self._process.pid)
+        self._command = [*BROKER_COMMAND, *arguments]
+        self._process: subprocess.Popen[bytes] | None = None
 
     def restart(self) -> None:
         """Stop it and start it again on the same data; it listens on return."""
         self._stop()
-        self._process = self._start()
-        self.address, self.pid = self._listening(), self._process.pid
+        self._start()
+
+    def __enter__(self) -> Self:
+        self._start()
+        return self
 
     def __exit__(
         self,
@@ -68,35 +76,46 @@ class OwnTarget(Target):
     ) -> None:
         self._stop()
 
-    def _start(self) -> "subprocess.Popen[bytes]":
+    def _start(self) -> None:
         # Its defaults are measured, not the settings of whoever measures: neither their
         # environment nor the .env file of their working directory is read.
         kept = {name: value for name, value in os.environ.items() if not name.startswith("PUBSUB_")}
-        return subprocess.Popen(
-            [*BROKER_COMMAND, str(self._folder)],
-            cwd=self._folder.parent,
+        self._process = subprocess.Popen(
+            self._command,
+            cwd=self._folder,
             env=kept | {"PYTHONPATH": str(ROOT), "PUBSUB_LOG_LEVEL": "warning"},
             stdout=subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C is ours; we stop it
         )
+        try:
+            self.address, self.pid = self._listening(self._process), self._process.pid
+        except KeyboardInterrupt:
+            self._stop()
+            raise
 
-    def _listening(self) -> Address:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline().decode()
+    @staticmethod
+    def _listening(process: "subprocess.Popen[bytes]") -> Address:
+        assert process.stdout is not None
+        line = process.stdout.readline().decode()
         host, _, port = line.rpartition(" ")[2].rpartition(":")
         if not line:
-            raise BrokerFailed(f"the broker ended with status {self._process.wait()}")
+            raise BrokerFailed(f"the broker ended with status {process.wait()}")
         return host, int(port)
 
     def _stop(self) -> None:
-        self._process.send_signal(signal.SIGTERM)
+        """Stop it, where it runs."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.send_signal(signal.SIGTERM)
         try:
-            status = self._process.wait(STOP_LIMIT_S)
+            status = process.wait(STOP_LIMIT_S)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+            process.kill()
+            process.wait()
             raise BrokerFailed(f"the broker did not stop within {STOP_LIMIT_S:g} s") from None
         finally:
-            assert self._process.stdout is not None
-            self._process.stdout.close()
+            assert process.stdout is not None
+            process.stdout.close()
         if status != 0:
             raise BrokerFailed(f"the broker stopped with status {status}")

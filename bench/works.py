@@ -2,16 +2,21 @@
 
 import secrets
 from collections.abc import Sequence
-from itertools import count
+from itertools import count, islice
 
+from bench.crowd import Crowd
+from bench.dialect import Pubsub
 from bench.library import LibraryPublisher, LibrarySubscriber
 from bench.load import Job
+from bench.processes import memory_bytes
 from bench.publishers import Publishers
 from bench.round import Round, run_timed
 from bench.scale import Scale
 from bench.subscribers import Subscribers
 from bench.target import Target
 from bench.wire import Wire, request
+
+FIRST_OF_A_CROWD = 50  # connections before memory is looked at: what is made once is there then
 
 
 class Works:
@@ -87,7 +92,42 @@ class Works:
         publishing = self._publishing(topic, 1, each, 1, per_s=scale.per_s)
         return run_timed(self._target, [self._live(topic, 1, each), publishing]).waiting(each)
 
+    def idle(self, scale: Scale, connections: int) -> Round:
+        """A crowd that is connected: bytes for each, and milliseconds until each is served."""
+        if self.can_restart:
+            self._target.restart()  # memory that an earlier crowd left would be used again
+        topic, each = self._topic(), scale.idle_messages
+        run_timed(self._target, [self._crowd(topic, FIRST_OF_A_CROWD, 0)])
+        publishing = self._publishing(topic, 1, each, 1, per_s=scale.idle_per_s)
+        crowd = self._crowd(topic, connections, each)
+        used = [memory_bytes(self._target.pid)]
+        timed = run_timed(
+            self._target,
+            [crowd, publishing],
+            prepared=lambda: used.append(memory_bytes(self._target.pid)),
+        )
+        before, after = used
+        if before is None or after is None:
+            return timed.serving(connections * each, None)
+        return timed.serving(connections * each, (after - before) / connections)
+
     # what the works are made of
+
+    def _crowd(self, topic: str, connections: int, each: int) -> Crowd:
+        """Return subscribers who make their accounts themselves, on the connection they keep."""
+        subscribe = request("subscribe", topic_name=topic)
+        numbers = islice(self._numbers, connections)
+        openings = [
+            request(
+                "create",
+                user_email=f"{self._prefix}-{number}@example.com",
+                user_type="subscriber",
+                version=self._version,
+            )
+            + subscribe
+            for number in numbers
+        ]
+        return Crowd(self._target.address, self._version, openings, 2, each)
 
     def _backlog(self, scale: Scale) -> str:
         """Leave messages waiting, and return whom for."""
@@ -129,7 +169,7 @@ class Works:
     ) -> Publishers:
         accounts = self._accounts("publisher", publishers)
         address = self._target.address
-        return Publishers(address, self._version, accounts, topic, each, in_flight, per_s)
+        return Publishers(address, Pubsub(self._version), accounts, topic, each, in_flight, per_s)
 
     def _topic(self) -> str:
         name = f"{self._prefix}-{next(self._numbers)}"

@@ -134,7 +134,7 @@ class Broker:
         return self.census.snapshot(rows)
 
     def _accept(self) -> Connection:
-        return Connection(self._hub, self._made, self._gone)
+        return Connection(self._hub, self)
 
     def _task_ended(self, task: asyncio.Task[None]) -> None:
         """A task of ours has ended by itself: a fault of the program that must be seen."""
@@ -188,14 +188,16 @@ class Broker:
             self._one_gone.clear()
             await self._one_gone.wait()
 
-    def _made(self, connection: Connection) -> None:
+    def made(self, connection: Connection) -> None:
+        """A connection tells that it has begun."""
         if self._stopping is None:
             self._connections.add(connection)
             self.census.add(connection)
         else:
             connection.abort()  # it was on its way when the broker stopped listening
 
-    def _gone(self, connection: Connection) -> None:
+    def gone(self, connection: Connection) -> None:
+        """A connection tells that it has ended."""
         self._connections.discard(connection)
         self.census.forget(connection)
         self._one_gone.set()

@@ -7,8 +7,7 @@ import logging
 import socket
 import sys
 import termios
-from collections.abc import Callable
-from typing import cast
+from typing import Protocol, cast
 
 from broker.hub import Hub
 from broker.session import Session
@@ -18,6 +17,14 @@ FIRST_LOOK_S = 0.001  # until the first look whether a closing peer has taken ev
 LONGEST_LOOK_S = 0.1
 
 _logger = logging.getLogger("pubsub.connection")
+
+
+class Owner(Protocol):
+    """Who is told of a connection's beginning and end."""
+
+    def made(self, connection: "Connection") -> None: ...
+
+    def gone(self, connection: "Connection") -> None: ...
 
 
 class Connection(asyncio.Protocol):
@@ -30,8 +37,7 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_finishing",
         "_hub",
-        "_on_lost",
-        "_on_made",
+        "_owner",
         "_reading",
         "_splitter",
         "_transport",
@@ -44,12 +50,10 @@ class Connection(asyncio.Protocol):
     def __init__(
         self,
         hub: Hub,
-        on_made: "Callable[[Connection], None]",
-        on_lost: "Callable[[Connection], None]",
+        owner: "Owner",
     ) -> None:
         self._hub = hub
-        self._on_made = on_made
-        self._on_lost = on_lost
+        self._owner = owner
         self._splitter = LineSplitter(hub.settings.line_bytes)
         self._reading = True
         self._finishing = False
@@ -63,7 +67,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=self._hub.settings.high_water_bytes)
-        self._on_made(self)
+        self._owner.made(self)
 
     def data_received(self, data: bytes) -> None:
         self.received += len(data)
@@ -89,7 +93,7 @@ class Connection(asyncio.Protocol):
         if error is not None:
             _logger.debug("connection lost: %s", error)
         self.session.end()
-        self._on_lost(self)
+        self._owner.gone(self)
 
     # what the session asks
 

@@ -70,7 +70,8 @@ class Hub:
         """Make `session` the one that holds `key`, telling and closing the one that did."""
         previous = self._holders.get(key)
         self._holders[key] = session
-        session.keys.add(key)
+        if key not in session.keys:
+            session.keys = (*session.keys, key)
         if previous is not None and previous is not session:
             previous.close(
                 Reason.TAKEN_OVER,
@@ -84,7 +85,7 @@ class Hub:
         """Let go of whatever `session` holds."""
         for key in [key for key in session.keys if self.holds(key, session)]:
             del self._holders[key]
-        session.keys.clear()
+        session.keys = ()
 
     def sign_out(self, session: "Session") -> None:
         """End what `session` is signed in as; its cursors are saved soon."""

@@ -9,7 +9,7 @@ import logging
 import random
 import secrets
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from broker.block import Block
@@ -76,17 +76,15 @@ class Log:
 
     def append(
         self,
-        topic: Topic,
         account: Account,
-        messages: list[str],
-        ids: list[RequestId],
+        runs: Iterable[tuple[Topic, list[str], list[RequestId]]],
         *,
         owner: object,
         settle: Callable[[Ticket, RequestRefused | None], None],
         whole: bool = False,
         mark: ProducerMark | None = None,
     ) -> Ticket:
-        """Accept `messages` for the next commit and return the owner's ticket for it.
+        """Accept `runs` of messages for the next commit and return the owner's ticket for it.
 
         Messages of one owner keep their order. `settle` is called with the ticket once all
         of it is on disk, or will not be. The messages of one call go into one commit.
@@ -95,7 +93,8 @@ class Log:
         ticket = gathering.tickets.get(owner)
         if ticket is None:
             ticket = gathering.tickets[owner] = Ticket(settle)
-        gathering.add(topic, account, messages, ids, whole, ticket)
+        for topic, messages, ids in runs:
+            gathering.add(topic, account, messages, ids, whole, ticket)
         if mark is not None:
             gathering.mark(mark)
         return ticket

@@ -84,7 +84,7 @@ class Session:
         self.account: Account | None = None
         self.producer: Producer | None = None
         self.reader: Reader | None = None
-        self.keys: set[object] = set()  # what this session holds in the hub
+        self.keys: tuple[object, ...] = ()  # what this session holds in the hub
         self.eof = False  # the peer sends no more
         self.closing = False  # what the peer asks from now on is not heard
         self.lost = False  # nothing more can be said to it
@@ -305,9 +305,9 @@ class Session:
         # is sent as four).
         plain = self._hub.settings.message_bytes // 6
         last_id = producer.newest_id if producer else None
-        topic, name = None, None
-        messages: list[str] = []
-        ids: list[RequestId] = []
+        name = None
+        runs: list[tuple[Topic, list[str], list[RequestId]]] = []
+        known: dict[Topic, tuple[Topic, list[str], list[RequestId]]] = {}
         for request in islice(self._inbox, start, None):
             if request.__class__ is not PublishMsg:
                 break
@@ -315,18 +315,29 @@ class Session:
             if len(request.msg) > plain:
                 break
             if request.topic_name != name:
-                following = topics.get(request.topic_name)
-                if following is None:
+                topic = topics.get(request.topic_name)
+                if topic is None:
                     break
-                start += self._append_run(topic, messages, ids)
-                topic, name, messages, ids = following, following.name, [], []
+                name = topic.name
+                # In version 1 all answers to one call are the same bytes, so what goes to a
+                # topic can be one run. In version 2 a run's ids lie together in the answer.
+                run = known.get(topic) if self.version == 1 else None
+                if run is None:
+                    run = known[topic] = (topic, [], [])
+                    runs.append(run)
+                _, messages, ids = run
             if last_id is not None:
                 if type(request.id) is not int or request.id <= last_id:
                     break
                 last_id = request.id
             messages.append(request.msg)
             ids.append(request.id)
-        start += self._append_run(topic, messages, ids)
+        runs = [run for run in runs if run[1]]  # the last may have met a request that is not good
+        if runs:
+            if producer is not None:
+                producer.accept(runs[-1][2][-1])
+            self._append(runs)
+            start += sum(len(messages) for _, messages, _ in runs)
         if start < len(self._inbox) and self._append_list(self._inbox[start]):
             start += 1
         return start
@@ -345,14 +356,6 @@ class Session:
         self.append(topic, request.msgs, [request.id], whole=True)
         return True
 
-    def _append_run(self, topic: Topic | None, messages: list[str], ids: list[RequestId]) -> int:
-        """Hand publishes to one topic to the log; return how many there are."""
-        if topic is not None and messages:
-            if self.producer is not None:
-                self.producer.accept(ids[-1])
-            self.append(topic, messages, ids)
-        return len(messages)
-
     def check_size(self, message: str) -> None:
         """Refuse a message that is over the limit."""
         limit = self._hub.settings.message_bytes
@@ -366,12 +369,15 @@ class Session:
         self, topic: Topic, messages: list[str], ids: list[RequestId], *, whole: bool = False
     ) -> None:
         """Hand checked messages to the log."""
+        self._append([(topic, messages, ids)], whole=whole)
+
+    def _append(
+        self, runs: Sequence[tuple[Topic, list[str], list[RequestId]]], *, whole: bool = False
+    ) -> None:
         assert self.account is not None
         ticket = self._hub.log.append(
-            topic,
             self.account,
-            messages,
-            ids,
+            runs,
             owner=self,
             settle=self._settled,
             whole=whole,

@@ -22,6 +22,8 @@ class LineSplitter:
     costs no more memory than one that does.
     """
 
+    __slots__ = ("_limit", "_partial", "_skipping")
+
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._partial = bytearray()  # the line still arriving, never above the limit

@@ -1,71 +1,67 @@
 """The measurements themselves: that they run to the end, and that their checks find faults."""
 
-import asyncio
 import json
-import os
-import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
 
 from bench.checking import Wrong, check_order, messages_v1, messages_v2
-from bench.messages import PublishLines, broadcast_line, text, texts
+from bench.dialect import Pubsub
+from bench.limits import BareStore
+from bench.measurement import WORKS, Measurement
+from bench.messages import broadcast_line, text, texts
+from bench.outcome import Outcome
+from bench.scale import Scale
 from bench.stream import CommonStream
+from bench.target import OwnTarget, Target
+from bench.works import Works
 
-ROOT = Path(__file__).parent.parent.parent
-TINY = ["--messages", "200", "--rounds", "1", "--subscribers", "3", "--publishers", "4"]
-
-
-async def bench(*arguments: str) -> tuple[int, str, str]:
-    """Run the measurements with `arguments`; return exit code, output and progress."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bench", *TINY, *arguments),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        cwd=ROOT,
-        env={key: value for key, value in os.environ.items() if not key.startswith("PUBSUB_")},
-    )
-    out, err = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, out.decode(), err.decode()
+SMALL = replace(
+    Scale().of(40),
+    rounds=1,
+    subscribers=3,
+    publishers=4,
+    connections=(20,),
+    idle_messages=3,
+    idle_per_s=100.0,
+)
 
 
-@pytest.mark.parametrize("works", [("publish", "ingest"), ("fanout", "latency")], ids=" ".join)
-async def test_every_work_stands_beside_a_limit(works: tuple[str, ...]) -> None:
-    code, out, err = await bench(*works, "--json")
-    assert code == 0, err
-    report = json.loads(out)
-    assert [outcome["work"] for outcome in report["outcomes"]] == [*works]
-    for outcome in report["outcomes"]:
-        assert outcome["figures"][0]["best"] > 0
-        assert outcome["figures"][0]["ratio"] > 0
-    assert [limit["name"] for limit in report["machine"]] == ["bare commits", "bare fdatasync"]
+def measured(
+    work: str, target: Target, store: BareStore | None = None, version: int = 1
+) -> list[Outcome]:
+    works = Works(target, version)
+    return Measurement(works, SMALL, store, warming_up=False).run(work)
 
 
-async def test_unread_is_read_from_the_cache_and_after_a_restart() -> None:
-    code, out, err = await bench("unread", "--no-limits")
-    assert code == 0, err
-    assert "unread, from cache" in out
-    assert "unread, restarted" in out
+@pytest.mark.parametrize("work", ["publish", "library", "fanout", "ingest", "latency", "idle"])
+def test_every_work_stands_beside_a_limit(work: str, target: OwnTarget, store: BareStore) -> None:
+    (outcome,) = measured(work, target, store)
+    assert outcome.work.startswith(work)
+    # Twenty connections may fit in memory that the broker has already.
+    assert all(figure.best > 0 for figure in outcome.figures if figure.unit != "bytes each")
+    assert sum(figure.ratio is not None for figure in outcome.figures) == 1
 
 
-async def test_the_library_is_measured_too() -> None:
-    code, out, err = await bench("library", "--no-limits")
-    assert code == 0, err
-    assert "library" in out
+def test_the_tested_works_are_all_but_unread() -> None:
+    assert {*WORKS} == {"publish", "library", "fanout", "ingest", "latency", "idle", "unread"}
 
 
-async def test_version_2_is_measured_too() -> None:
-    code, out, err = await bench("publish", "unread", "--version", "2", "--no-limits")
-    assert code == 0, err
-    assert "Version 2. Nothing was lost, doubled or reordered." in out
+def test_unread_is_read_from_the_cache_and_after_a_restart(target: OwnTarget) -> None:
+    outcomes = measured("unread", target)
+    assert [one.work for one in outcomes] == ["unread, from cache", "unread, restarted"]
 
 
-async def test_an_unknown_work_is_wrong_usage() -> None:
-    code, _, err = await bench("publsh")
-    assert code == 2
-    assert "'publsh' is none of publish, library" in err
+def test_a_broker_that_is_not_ours_is_not_restarted(target: OwnTarget) -> None:
+    outcomes = measured("unread", Target(target.address, target.pid))
+    assert [one.work for one in outcomes] == ["unread, from cache"]
+
+
+@pytest.mark.parametrize("work", ["publish", "unread", "idle"])
+def test_version_2_is_measured_too(work: str, target: OwnTarget) -> None:
+    outcome, *_ = measured(work, target, version=2)
+    assert outcome.figures[-1].best > 0
 
 
 def lose(messages: list[str]) -> None:
@@ -154,6 +150,6 @@ def test_readers_of_one_stream_must_get_the_same_bytes_however_they_are_cut() ->
 
 def test_publish_lines_are_cut_at_any_message() -> None:
     for version in (1, 2):
-        lines = PublishLines("topic", 0, count=12, version=version)
+        lines = Pubsub(version).lines("topic", 0, count=12)
         messages = [json.loads(line)["msg"] for line in bytes(lines.between(5, 11)).splitlines()]
         assert messages == [text(0, number) for number in range(5, 11)]

@@ -45,10 +45,8 @@ class Publisher:
 
     def publish(self, topic: Topic, *messages: str, mark: ProducerMark | None = None) -> Ticket:
         return self._bench.log.append(
-            topic,
             self.account,
-            [*messages],
-            [*range(len(messages))],
+            [(topic, [*messages], [*range(len(messages))])],
             owner=self,
             settle=self._settle,
             mark=mark,
@@ -177,10 +175,10 @@ async def test_what_is_published_upon_an_answer_is_committed_too() -> None:
                 all_settled.set()
             else:
                 bench.log.append(
-                    topic, shop.account, [message], [1], owner=left, settle=publish_next
+                    shop.account, [(topic, [message], [1])], owner=left, settle=publish_next
                 )
 
-        bench.log.append(topic, shop.account, ["a"], [1], owner=left, settle=publish_next)
+        bench.log.append(shop.account, [(topic, ["a"], [1])], owner=left, settle=publish_next)
         await all_settled.wait()
         assert await bench.stored(topic) == [*"abcd"]
 
@@ -378,7 +376,7 @@ async def test_a_publisher_that_answers_a_refusal_with_a_publish_does_no_harm() 
 
         def append(message: str) -> None:
             bench.log.append(
-                topic, depot.account, [message], [1], owner=tries, settle=publish_again
+                depot.account, [(topic, [message], [1])], owner=tries, settle=publish_again
             )
 
         bench.store.lose()
@@ -531,7 +529,7 @@ async def test_whatever_the_store_does_each_publish_is_settled_once_and_in_order
                     answered.append(text)
                 done.set()
 
-            bench.log.append(topic, shop.account, [text], [1], owner=done, settle=settle)
+            bench.log.append(shop.account, [(topic, [text], [1])], owner=done, settle=settle)
             if int(text) % 3 == 0:
                 await done.wait()
         await bench.log.drain()

@@ -31,7 +31,7 @@ def lines_expected(stream: bytes, limit: int = LIMIT) -> list[bytes | LineTooLon
 
 
 def held_bytes(splitter: LineSplitter) -> int:
-    return sum(map(sys.getsizeof, vars(splitter).values()))
+    return sum(sys.getsizeof(getattr(splitter, name)) for name in splitter.__slots__)
 
 
 def test_where_the_stream_is_cut_does_not_matter() -> None:
