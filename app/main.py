@@ -126,7 +126,7 @@ def broker(
             "--dashboard", envvar="PUBSUB_DASHBOARD", help="Show what it does on a live screen."
         ),
     ] = False,
-    ascii_only: Ascii = False,
+    ascii_: Ascii = False,
 ) -> None:
     """Run a broker. Prints `listening on HOST:PORT` when clients can connect.
 
@@ -158,7 +158,7 @@ def broker(
     if dashboard:
         from app.commands import dashboard as screen
 
-        screen.run(options, ascii_only=ascii_only)
+        screen.run(options, ascii_only=ascii_)
     else:
         command.run(options)
 
@@ -260,7 +260,7 @@ Web = Annotated[
 
 @app.command()
 def publisher(
-    connect: Connect = "127.0.0.1:3000", email: Email = None, ascii_only: Ascii = False
+    connect: Connect = "127.0.0.1:3000", email: Email = None, ascii_: Ascii = False
 ) -> None:
     """Open the publisher's screen: topics, a composer, and what became of each message.
 
@@ -269,14 +269,14 @@ def publisher(
     from app.commands import screens
     from app.screens.app import Options
 
-    screens.publisher(Options(connect=connect, email=email, ascii_only=ascii_only))
+    screens.publisher(Options(connect=connect, email=email, ascii_only=ascii_))
 
 
 @app.command()
 def subscriber(
     connect: Connect = "127.0.0.1:3000",
     email: Email = None,
-    ascii_only: Ascii = False,
+    ascii_: Ascii = False,
     keep: Annotated[
         int,
         typer.Option(envvar="PUBSUB_KEEP", min=100, help="How many messages the screen holds."),
@@ -290,12 +290,12 @@ def subscriber(
     if web is not None:
         from app.commands import web as command
 
-        command.serve_subscriber(connect, email, ascii_only=ascii_only, keep=keep, port=web)
+        command.serve_subscriber(connect, email, ascii_only=ascii_, keep=keep, port=web)
         return
     from app.commands import screens
     from app.screens.app import Options
 
-    screens.subscriber(Options(connect=connect, email=email, ascii_only=ascii_only, keep=keep))
+    screens.subscriber(Options(connect=connect, email=email, ascii_only=ascii_, keep=keep))
 
 
 @app.command()
@@ -312,7 +312,7 @@ def demo(
         float,
         typer.Option(envvar="PUBSUB_PACE", min=0, help="Seconds between two steps on auto-play."),
     ] = 6.0,
-    ascii_only: Ascii = False,
+    ascii_: Ascii = False,
     web: Web = None,
 ) -> None:
     """Show what the project is for: a real broker, real clients, real faults.
@@ -324,11 +324,11 @@ def demo(
     if web is not None:
         from app.commands import web as web_command
 
-        web_command.serve_demo(pace, ascii_only=ascii_only, port=web)
+        web_command.serve_demo(pace, ascii_only=ascii_, port=web)
         return
     from app.commands import demo as command
 
-    command.run(command.Options(script, pace, ascii_only))
+    command.run(command.Options(script, pace, ascii_))
 
 
 @app.command()
