@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from app import environment
+from app.access import Access
 
 FAILED, WRONG_USAGE, NO_BROKER, INTERRUPTED = 1, 2, 3, 130
 
@@ -39,6 +40,18 @@ Connect = Annotated[
 Email = Annotated[
     str | None,
     typer.Option(envvar="PUBSUB_EMAIL", metavar="E-MAIL", help="The account to sign in with."),
+]
+Tls = Annotated[
+    bool,
+    typer.Option("--tls", envvar="PUBSUB_TLS", help="Connect with TLS, and check who answers."),
+]
+Ca = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="PUBSUB_CA",
+        metavar="FILE",
+        help="Who may vouch for the broker, as PEM certificates; means --tls.",
+    ),
 ]
 Json = Annotated[
     bool,
@@ -72,6 +85,20 @@ def broker(
             envvar="PUBSUB_STORE",
             metavar="postgresql://...",
             help="Keep everything in this PostgreSQL database instead.",
+        ),
+    ] = None,
+    tls_cert: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="PUBSUB_TLS_CERT",
+            metavar="FILE",
+            help="Take TLS alone, with this certificate and those that vouch for it, as PEM.",
+        ),
+    ] = None,
+    tls_key: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="PUBSUB_TLS_KEY", metavar="FILE", help="The certificate's private key, as PEM."
         ),
     ] = None,
     allow_unsafe_store: Annotated[
@@ -136,6 +163,8 @@ def broker(
             port=port,
             data_dir=data_dir,
             store=store,
+            tls_cert=tls_cert,
+            tls_key=tls_key,
             allow_unsafe_store=allow_unsafe_store,
             insecure=insecure,
             cache_mb=cache_mb,
@@ -155,6 +184,8 @@ def pub(
     ] = None,
     connect: Connect = "127.0.0.1:3000",
     email: Email = None,
+    tls: Tls = False,
+    ca: Ca = None,
     create: Annotated[
         bool,
         typer.Option(
@@ -170,7 +201,7 @@ def pub(
     """
     from app.commands import pub as command
 
-    command.run(command.Options(topic, text, connect, email, create))
+    command.run(command.Options(topic, text, Access(connect, email, tls, ca), create))
 
 
 @app.command()
@@ -178,6 +209,8 @@ def sub(
     topics: Annotated[list[str], typer.Argument(help="The topics to subscribe to.")],
     connect: Connect = "127.0.0.1:3000",
     email: Email = None,
+    tls: Tls = False,
+    ca: Ca = None,
     create: Annotated[
         bool,
         typer.Option("--create", envvar="PUBSUB_CREATE", help="Make the account if it is missing."),
@@ -205,19 +238,32 @@ def sub(
     """
     from app.commands import sub as command
 
-    command.run(command.Options(topics, connect, email, create, count, from_, json))
+    access = Access(connect, email, tls, ca)
+    command.run(command.Options(topics, access, create, count, from_, json))
 
 
 @app.command()
-def topics(connect: Connect = "127.0.0.1:3000", email: Email = None, json: Json = False) -> None:
+def topics(
+    connect: Connect = "127.0.0.1:3000",
+    email: Email = None,
+    tls: Tls = False,
+    ca: Ca = None,
+    json: Json = False,
+) -> None:
     """List the topics: how many messages, how many subscribers, how much is unread."""
     from app.commands import topics as command
 
-    command.run(connect, email, as_json=json)
+    command.run(Access(connect, email, tls, ca), as_json=json)
 
 
 @app.command()
-def backlog(connect: Connect = "127.0.0.1:3000", email: Email = None, json: Json = False) -> None:
+def backlog(
+    connect: Connect = "127.0.0.1:3000",
+    email: Email = None,
+    tls: Tls = False,
+    ca: Ca = None,
+    json: Json = False,
+) -> None:
     """Show what is unread, by topic.
 
     As a subscriber: your own unread messages. As a publisher: for each topic how many
@@ -225,7 +271,7 @@ def backlog(connect: Connect = "127.0.0.1:3000", email: Email = None, json: Json
     """
     from app.commands import backlog as command
 
-    command.run(connect, email, as_json=json)
+    command.run(Access(connect, email, tls, ca), as_json=json)
 
 
 Ascii = Annotated[
@@ -235,7 +281,11 @@ Ascii = Annotated[
 
 @app.command()
 def publisher(
-    connect: Connect = "127.0.0.1:3000", email: Email = None, ascii_only: Ascii = False
+    connect: Connect = "127.0.0.1:3000",
+    email: Email = None,
+    tls: Tls = False,
+    ca: Ca = None,
+    ascii_only: Ascii = False,
 ) -> None:
     """Open the publisher's screen: topics, a composer, and what became of each message.
 
@@ -244,12 +294,16 @@ def publisher(
     from app.commands import screens
     from app.screens.app import Options
 
-    screens.publisher(Options(connect=connect, email=email, ascii_only=ascii_only))
+    screens.publisher(Options(access=Access(connect, email, tls, ca), ascii_only=ascii_only))
 
 
 @app.command()
 def subscriber(
-    connect: Connect = "127.0.0.1:3000", email: Email = None, ascii_only: Ascii = False
+    connect: Connect = "127.0.0.1:3000",
+    email: Email = None,
+    tls: Tls = False,
+    ca: Ca = None,
+    ascii_only: Ascii = False,
 ) -> None:
     """Open the subscriber's screen: topics, and their messages, the unread ones first.
 
@@ -258,7 +312,7 @@ def subscriber(
     from app.commands import screens
     from app.screens.app import Options
 
-    screens.subscriber(Options(connect=connect, email=email, ascii_only=ascii_only))
+    screens.subscriber(Options(access=Access(connect, email, tls, ca), ascii_only=ascii_only))
 
 
 @app.command()

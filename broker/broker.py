@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import socket
+import ssl
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
@@ -15,6 +16,7 @@ from broker.settings import Settings
 from broker.store.errors import StoreError
 from broker.store.interface import Store
 from broker.store.postgres import EmbeddedStore, PostgresStore
+from broker.tls import TlsEnd, server_context
 from protocol.reasons import Reason
 
 _logger = logging.getLogger("pubsub.broker")
@@ -43,6 +45,7 @@ class Broker:
         self._starting = asyncio.Lock()
         self._stopping: asyncio.Task[None] | None = None
         self._failed: asyncio.Future[None] | None = None
+        self._tls: ssl.SSLContext | None = None
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -63,12 +66,14 @@ class Broker:
 
         Raises:
             StoreUnusable: a person has to do something about the store first.
-            CannotListen: the address is taken or not ours.
+            CannotListen: the address is taken or not ours, or the certificate cannot be used.
         """
         async with self._starting:
             if self._stopping is not None:
                 raise RuntimeError("this broker was stopped; make another")
-            # First of all: a port that is taken is known before anything is changed.
+            if self.settings.tls_cert is not None and self.settings.tls_key is not None:
+                self._tls = server_context(self.settings.tls_cert, self.settings.tls_key)
+            # Before the store: a port that is taken is known before anything is changed.
             sockets = await bind(self.settings.host, self.settings.port)
             try:
                 await self._store.open()
@@ -122,8 +127,11 @@ class Broker:
         for task in self._tasks:
             task.add_done_callback(self._task_ended)
 
-    def _accept(self) -> Connection:
-        return Connection(self._hub, self._made, self._gone)
+    def _accept(self) -> asyncio.Protocol:
+        connection = Connection(self._hub, self._made, self._gone)
+        if self._tls is None:
+            return connection
+        return TlsEnd(self._tls, connection, _logger.info)
 
     def _task_ended(self, task: asyncio.Task[None]) -> None:
         """A task of ours has ended by itself: a fault of the program that must be seen."""

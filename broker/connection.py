@@ -12,7 +12,9 @@ from typing import cast
 
 from broker.hub import Hub
 from broker.session import Session
+from broker.tls import HANDSHAKE_BYTE, RECORD_BYTES, TAKES_NO_TLS, TlsEnd
 from protocol.lines import LineSplitter
+from protocol.replies import notice_v1
 
 FIRST_LOOK_S = 0.001  # until the first look whether a closing peer has taken everything
 LONGEST_LOOK_S = 0.1
@@ -29,6 +31,7 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_finishing",
+        "_heard",
         "_hub",
         "_on_lost",
         "_on_made",
@@ -51,6 +54,7 @@ class Connection(asyncio.Protocol):
         self._on_lost = on_lost
         self._splitter = LineSplitter(hub.settings.line_bytes)
         self._reading = True
+        self._heard = False
         self._finishing = False
         self.congested = False
         self.written = 0
@@ -64,6 +68,12 @@ class Connection(asyncio.Protocol):
         self._on_made(self)
 
     def data_received(self, data: bytes) -> None:
+        if not self._heard:
+            self._heard = True
+            if data[0] == HANDSHAKE_BYTE:
+                _logger.info("%s came with TLS, which this port does not take", self.source)
+                self.turn_away(TAKES_NO_TLS)
+                return
         self.session.receive(self._splitter.feed(data))
 
     def eof_received(self) -> bool:
@@ -111,12 +121,15 @@ class Connection(asyncio.Protocol):
         """Return how many of the written bytes the peer's TCP has acknowledged.
 
         Once the connection is closing its buffers are thrown away and tell nothing any
-        more, so then this is 0.
+        more, so then this is 0. Under TLS it may be less than that by a record: of one that
+        has not arrived whole the peer cannot read a byte.
         """
         if self._transport.is_closing():
             return 0
-        unsent = self._transport.get_write_buffer_size()
-        return self.written - unsent - self._unacknowledged()
+        under_way = self._transport.get_write_buffer_size() + self._unacknowledged()
+        if under_way and isinstance(self._transport, TlsEnd):
+            under_way += RECORD_BYTES
+        return self.written - under_way
 
     def finish(self) -> None:
         """Close once the peer has acknowledged all that was written.
@@ -131,6 +144,17 @@ class Connection(asyncio.Protocol):
     def abort(self) -> None:
         """Close at once; what was not sent is lost."""
         self._transport.abort()
+
+    def turn_away(self, why: str) -> None:
+        """Say in one line why this connection is not served, and close it."""
+        self.session.end()
+        self._transport.write(notice_v1(why))
+        self._transport.close()
+
+    @property
+    def source(self) -> str:
+        """The address that the peer connects from."""
+        return str((self._transport.get_extra_info("peername") or ["somebody"])[0])
 
     def _look(self, pause_s: float, taken: int, since: float) -> None:
         """Close if everything has arrived, else look again a little later.

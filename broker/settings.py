@@ -17,6 +17,8 @@ class Settings:
 
     host: str = "127.0.0.1"
     port: int = 3000  # 0 takes any free one
+    tls_cert: Path | None = None  # the certificate and those that vouch for it, as PEM
+    tls_key: Path | None = None
     data_dir: Path | None = None  # PostgreSQL is run out of it
     store_url: str | None = None  # postgresql://...
     allow_unsafe_store: bool = False  # take a server that may lose acknowledged messages
@@ -39,6 +41,8 @@ class Settings:
     def __post_init__(self) -> None:
         if (self.data_dir is None) == (self.store_url is None):
             raise ValueError("a broker takes either a data directory or a store URL")
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("TLS takes both a certificate and its key")
 
     @property
     def line_bytes(self) -> int:

@@ -6,6 +6,7 @@
 from clients.address import BadAddress
 from clients.errors import (
     AccountNotFound,
+    BrokerNotTrusted,
     NoBroker,
     PubSubError,
     RequestRefused,
@@ -16,11 +17,13 @@ from clients.observer import Observer
 from clients.publisher import Publisher
 from clients.states import Phase, State
 from clients.subscriber import Subscriber
+from clients.trust import UnusableCA
 from clients.values import Message, Receipt
 
 __all__ = [
     "AccountNotFound",
     "BadAddress",
+    "BrokerNotTrusted",
     "Message",
     "NoBroker",
     "Observer",
@@ -33,4 +36,5 @@ __all__ = [
     "State",
     "Subscriber",
     "TopicNotFound",
+    "UnusableCA",
 ]

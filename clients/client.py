@@ -13,16 +13,19 @@ from clients.backoff import Backoff
 from clients.errors import (
     PASSING,
     AccountNotFound,
+    BrokerNotTrusted,
     NoBroker,
     PubSubError,
     RequestRefused,
     SessionEnded,
+    TurnedAway,
     refusal,
 )
 from clients.link import Link, open_link
 from clients.options import Options, check
 from clients.questions import Questions, Then, Unanswered
 from clients.states import Phase, State
+from clients.trust import tls_context
 from clients.values import Confirmations, Message, TopicState, messages_of
 from protocol.incoming import Delivered, HistoryBlocks, Reply, Succeeded
 from protocol.names import Role
@@ -60,6 +63,7 @@ class Client:
 
         Raises:
             BadAddress: `brokers` names no address.
+            UnusableCA: `ca` cannot be used.
         """
         self.email = email
         self.state = State(Phase.OFFLINE)
@@ -74,6 +78,7 @@ class Client:
         self._backoff = options.get("backoff", Backoff())
         self._timeout_s = options.get("timeout_s", 10.0)
         self._heartbeat_s = options.get("heartbeat_s", 10.0)
+        self._tls = tls_context(tls=options.get("tls", False), ca=options.get("ca"))
         self._link: Link | None = None  # the newest connection
         self._session: Link | None = None  # the same, while it is signed in
         self._live: asyncio.Future[Link] | None = None
@@ -106,6 +111,7 @@ class Client:
 
         Raises:
             NoBroker: none was reached.
+            BrokerNotTrusted: none was, and something else answered.
             AccountNotFound: there is no such account and `create` was not asked for.
             RequestRefused: the account is not let in.
             SessionEnded: the client has been closed.
@@ -275,27 +281,35 @@ class Client:
 
         Raises:
             NoBroker: none answered.
+            BrokerNotTrusted: what did may not be one.
             RequestRefused: one did, and none let us in.
         """
         faults: list[str] = []
         passing: RequestRefused | None = None
+        answered: NoBroker | None = None
         for address in self._brokers:
             try:
                 return await self._connect_to(address, attempt, create=create)
+            except (BrokerNotTrusted, TurnedAway) as error:
+                answered = error
             except NoBroker as error:
                 faults.append(str(error))
             except RequestRefused as refused:
                 if refused.reason not in PASSING:
                     raise
                 passing = refused
-        raise passing or NoBroker(
-            f"no broker answered ({'; '.join(faults)}); start one with `pubsub broker`, or"
-            " name another with --connect HOST:PORT"
+        raise (
+            passing
+            or answered
+            or NoBroker(
+                f"no broker answered ({'; '.join(faults)}); start one with `pubsub broker`, or"
+                " name another with --connect HOST:PORT"
+            )
         )
 
     async def _connect_to(self, address: Address, attempt: int, *, create: bool) -> Link:
         self._tell(State(Phase.CONNECTING, address, attempt=attempt))
-        link = await open_link(address, self, self._timeout_s)
+        link = await open_link(address, self, self._timeout_s, self._tls)
         try:
             if self._ended is not None:
                 raise self._ended  # closed meanwhile
@@ -323,6 +337,8 @@ class Client:
             return self._ended
         if link.notice is not None and link.notice.reason == Reason.TAKEN_OVER:
             return refusal(link.notice)
+        if link.notice is not None and not link.notice.reason:
+            return TurnedAway(f"{address}: {link.notice.message}")
         fault = str(error) or f"it did not let us sign in within {self._timeout_s:g} s"
         return NoBroker(f"{address}: {fault}")
 

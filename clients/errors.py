@@ -12,6 +12,14 @@ class NoBroker(PubSubError):
     """No broker was reached at any of the addresses: start one, or name another."""
 
 
+class BrokerNotTrusted(NoBroker):
+    """What answers is not known to be the broker: its certificate, or its TLS, is not right."""
+
+
+class TurnedAway(NoBroker):
+    """A broker answered and does not serve this connection; the text says why."""
+
+
 class SessionEnded(PubSubError):
     """The session is over for good: closed, taken over, or not let in again.
 

@@ -1,6 +1,7 @@
 """How a client connects."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypedDict
 
 from clients.backoff import Backoff
@@ -17,6 +18,10 @@ class Options(TypedDict, total=False):
     `on_state` is called at every change of `state`, inside the event loop; what it raises is
     given to the loop's exception handler and changes nothing. `backoff` says how long to wait
     between tries.
+
+    `tls` connects with TLS and takes a broker whose certificate is for the name in its address
+    and vouched for by somebody the system trusts, or, where `ca` is given, somebody in that
+    file of PEM certificates. `ca` means TLS.
     """
 
     create: bool
@@ -24,6 +29,8 @@ class Options(TypedDict, total=False):
     backoff: Backoff
     timeout_s: float
     heartbeat_s: float
+    tls: bool
+    ca: Path | None
 
 
 def check(options: Options) -> None:

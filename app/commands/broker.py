@@ -29,6 +29,8 @@ class Options:
     port: int
     data_dir: Path | None
     store: str | None
+    tls_cert: Path | None
+    tls_key: Path | None
     allow_unsafe_store: bool
     insecure: bool
     cache_mb: int
@@ -63,6 +65,8 @@ def _settings(options: Options) -> Settings:
         port=options.port,
         data_dir=data_dir,
         store_url=options.store,
+        tls_cert=options.tls_cert,
+        tls_key=options.tls_key,
         allow_unsafe_store=options.allow_unsafe_store,
         cache_bytes=options.cache_mb * MIB,
         message_bytes=options.max_message_kb * KIB,
@@ -75,6 +79,8 @@ def _wrong_usage(options: Options) -> str | None:
         return "--store and --data-dir exclude each other; give one of them"
     if options.store is not None and not options.store.startswith(("postgresql://", "postgres://")):
         return "--store takes a URL that begins with postgresql://"
+    if (options.tls_cert is None) != (options.tls_key is None):
+        return "--tls-cert and --tls-key go together; give both, or neither"
     if options.log_level.lower() not in LEVELS:
         return f"--log-level takes one of {', '.join(LEVELS)}"
     if not options.host:

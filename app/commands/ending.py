@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from app.main import FAILED, INTERRUPTED, NO_BROKER, WRONG_USAGE
 from app.text import harmless
-from clients import BadAddress, NoBroker, RequestRefused, SessionEnded
+from clients import BadAddress, NoBroker, RequestRefused, SessionEnded, UnusableCA
 
 
 class WrongUsage(Exception):
@@ -32,7 +32,7 @@ def run_checked(work: Callable[[], object]) -> None:
     """Do `work`, and exit with what its failure stands for."""
     try:
         work()
-    except (WrongUsage, BadAddress) as error:
+    except (WrongUsage, BadAddress, UnusableCA) as error:
         _exit(WRONG_USAGE, str(error))
     except UnicodeEncodeError:
         _exit(WRONG_USAGE, "a topic, a message or an e-mail that was given is not UTF-8 text")

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from app.access import Access
 from app.commands.ending import Failed, say
 from app.commands.ending import run as run_command
 from app.commands.lines import lines, too_long
@@ -13,8 +14,7 @@ from clients import AccountNotFound, Publisher, TopicNotFound
 class Options:
     topic: str
     text: str | None
-    connect: str
-    email: str | None
+    access: Access
     create: bool
 
 
@@ -23,8 +23,10 @@ def run(options: Options) -> None:
 
 
 async def _publish(options: Options) -> None:
-    email = wanted_email(options.email)
-    publisher = Publisher(options.connect, email, create=options.create, on_state=Watcher())
+    access, email = options.access, wanted_email(options.access)
+    publisher = Publisher(
+        access.connect, email, create=options.create, on_state=Watcher(), **access.options()
+    )
     try:
         async with publisher:
             if options.create:

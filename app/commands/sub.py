@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from app.access import Access
 from app.commands.ending import Failed, WrongUsage
 from app.commands.ending import run as run_command
 from app.commands.output import write
@@ -20,8 +21,7 @@ _encode = msgspec.json.Encoder().encode
 @dataclass(frozen=True)
 class Options:
     topics: list[str]
-    connect: str
-    email: str | None
+    access: Access
     create: bool
     count: int | None
     from_: str | None
@@ -33,10 +33,15 @@ def run(options: Options) -> None:
 
 
 async def _subscribe(options: Options) -> None:
-    email = wanted_email(options.email)
+    access, email = options.access, wanted_email(options.access)
     place = _place(options.from_)
     subscriber = Subscriber(
-        options.connect, email, create=options.create, on_state=Watcher(), auto_confirm=False
+        access.connect,
+        email,
+        auto_confirm=False,
+        create=options.create,
+        on_state=Watcher(),
+        **access.options(),
     )
     try:
         async with subscriber:

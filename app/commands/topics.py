@@ -2,6 +2,7 @@
 
 import msgspec
 
+from app.access import Access
 from app.commands.ending import run as run_command
 from app.commands.output import write
 from app.commands.signing_in import wanted_email
@@ -10,18 +11,18 @@ from clients import Observer
 from clients.values import TopicState
 
 
-def run(connect: str, email: str | None, *, as_json: bool) -> None:
-    run_command(_list(connect, email, as_json))
+def run(access: Access, *, as_json: bool) -> None:
+    run_command(_list(access, as_json))
 
 
-async def topic_states(connect: str, email: str | None) -> tuple[str, list[TopicState]]:
+async def topic_states(access: Access) -> tuple[str, list[TopicState]]:
     """Return the account's role, and all topics, oldest first."""
-    async with Observer(connect, wanted_email(email)) as observer:
+    async with Observer(access.connect, wanted_email(access), **access.options()) as observer:
         return observer.user_type, await observer.topics()
 
 
-async def _list(connect: str, email: str | None, as_json: bool) -> None:
-    _, states = await topic_states(connect, email)
+async def _list(access: Access, as_json: bool) -> None:
+    _, states = await topic_states(access)
     if as_json:
         write(b"".join(msgspec.json.encode(state) + b"\n" for state in states))
         return

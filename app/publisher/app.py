@@ -1,13 +1,12 @@
 """The application `pubsub publisher`."""
 
-from collections.abc import Callable
-
 from textual.screen import Screen
 
 from app.publisher.screen import PublisherScreen
 from app.screens.app import PubSubApp
 from app.screens.session import MakeClient
-from clients import Publisher, State
+from clients import Publisher
+from clients.options import Options as ClientOptions
 
 
 class PublisherApp(PubSubApp):
@@ -16,10 +15,8 @@ class PublisherApp(PubSubApp):
     kind = "publisher"
 
     def make_client(self) -> MakeClient:
-        def make(
-            connect: str, email: str, create: bool, on_state: Callable[[State], None]
-        ) -> Publisher:
-            return Publisher(connect, email, create=create, on_state=on_state)
+        def make(connect: str, email: str, options: ClientOptions) -> Publisher:
+            return Publisher(connect, email, **options)
 
         return make
 

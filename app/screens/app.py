@@ -4,7 +4,7 @@ import logging
 import os
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
@@ -14,6 +14,7 @@ from textual.binding import Binding, BindingType
 from textual.events import Resize
 from textual.screen import Screen
 
+from app.access import Access
 from app.places import log_file
 from app.screens.help import HelpScreen, Key, keys_of
 from app.screens.memory import Memory, default_folder
@@ -31,8 +32,7 @@ STYLES = Path(__file__).parent.parent / "styles"
 class Options:
     """What the command line says, the same for every screen."""
 
-    connect: str = "127.0.0.1:3000"
-    email: str | None = None
+    access: Access = field(default_factory=Access)
     ascii_only: bool = False
     data_dir: Path | None = None  # of a broker that is started here
     config_dir: Path | None = None
@@ -66,7 +66,7 @@ class PubSubApp(App[None]):
         self.session = Session(
             self.kind,
             self.make_client(),
-            connect=options.connect,
+            access=options.access,
             memory=self.memory,
             symbols=self.symbols,
             data_dir=options.data_dir,
@@ -88,7 +88,7 @@ class PubSubApp(App[None]):
     def on_mount(self) -> None:
         self.set_class(self._options.ascii_only, "-ascii")
         self.theme_changed_signal.subscribe(self, lambda one: self.memory.keep("theme", one.name))
-        self._sign_in(self._options.email)
+        self._sign_in(self._options.access.email)
 
     @work(group="session", exclusive=True)
     async def _sign_in(self, email: str | None) -> None:

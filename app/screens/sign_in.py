@@ -11,7 +11,16 @@ from app.screens.session import Session
 from app.screens.words import in_words
 from app.text import harmless
 from broker import CannotListen, StoreUnusable
-from clients import AccountNotFound, BadAddress, NoBroker, Phase, RequestRefused, State
+from clients import (
+    AccountNotFound,
+    BadAddress,
+    BrokerNotTrusted,
+    NoBroker,
+    Phase,
+    RequestRefused,
+    State,
+)
+from clients.errors import TurnedAway
 from clients.names import email_fault
 
 SIGN_IN, CREATE = "sign-in", "create"
@@ -116,7 +125,7 @@ class SignInScreen(Screen[bool]):
         server = self._server
         try:
             await self._session.begin(server, email, create=self._wanted == CREATE)
-        except BadAddress as error:
+        except (BadAddress, BrokerNotTrusted, TurnedAway) as error:
             self._refuse("server", str(error))
         except NoBroker as error:
             self._refuse("server", str(error))

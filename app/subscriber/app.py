@@ -1,13 +1,12 @@
 """The application `pubsub subscriber`."""
 
-from collections.abc import Callable
-
 from textual.screen import Screen
 
 from app.screens.app import PubSubApp
 from app.screens.session import MakeClient
 from app.subscriber.screen import SubscriberScreen
-from clients import State, Subscriber
+from clients import Subscriber
+from clients.options import Options as ClientOptions
 
 
 class SubscriberApp(PubSubApp):
@@ -16,10 +15,8 @@ class SubscriberApp(PubSubApp):
     kind = "subscriber"
 
     def make_client(self) -> MakeClient:
-        def make(
-            connect: str, email: str, create: bool, on_state: Callable[[State], None]
-        ) -> Subscriber:
-            return Subscriber(connect, email, create=create, on_state=on_state, auto_confirm=False)
+        def make(connect: str, email: str, options: ClientOptions) -> Subscriber:
+            return Subscriber(connect, email, auto_confirm=False, **options)
 
         return make
 

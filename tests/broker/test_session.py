@@ -19,7 +19,7 @@ from broker.session import Session
 from broker.store.errors import StoreLost, StoreRefused
 from protocol.requests import Ping
 from tests.doubles.memory_store import MemoryStore
-from tests.wire import Wire
+from tests.wire import Wire, until
 
 SUCCESS = {"action": "success", "code": 0}
 SHOP, DEPOT = "shop@b.c", "depot@b.c"
@@ -110,15 +110,6 @@ def messages(lines: list[dict[str, Any]]) -> Iterator[tuple[str, int, str]]:
     for line in lines:
         for seq, text in enumerate(line["messages"], line["seq"]):
             yield line["action"], seq, text
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    """Let the loop turn until `holds()`."""
-    turn = asyncio.Event()
-    while not holds():
-        asyncio.get_running_loop().call_soon(turn.set)
-        await turn.wait()
-        turn.clear()
 
 
 async def read_messages(wire: Wire, count: int) -> list[tuple[str, int, str]]:

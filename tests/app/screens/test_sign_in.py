@@ -96,7 +96,7 @@ async def test_where_no_broker_is_one_can_be_started(
     async with PublisherApp(options(connect=nowhere)).run_test(size=(100, 30)) as pilot:
         await until(pilot, "E-mail")
         await pilot.press("shift+tab", "right", "tab", *"ada@example.com", "enter")
-        await until(pilot, "no broker was reached")
+        await until(pilot, "no broker answered")
         await pilot.press("ctrl+n")
         await until(pilot, "● live")
         assert (tmp_path / "broker data").is_dir()
