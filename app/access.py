@@ -1,6 +1,6 @@
 """Where the broker is and who one is: what all client commands and screens have in common."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypedDict
 
@@ -10,6 +10,7 @@ class AccessOptions(TypedDict):
 
     tls: bool
     ca: Path | None
+    password: str | None
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,8 @@ class Access:
     email: str | None = None
     tls: bool = False
     ca: Path | None = None
+    password: str | None = field(default=None, repr=False)
 
     def options(self) -> AccessOptions:
         """Return what a client is given besides addresses and e-mail."""
-        return {"tls": self.tls, "ca": self.ca}
+        return {"tls": self.tls, "ca": self.ca, "password": self.password}

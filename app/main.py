@@ -26,7 +26,10 @@ app = typer.Typer(
         "A durable publish/subscribe broker and its clients. Start with `pubsub demo --script`"
         " to see what it does, or `pubsub broker` to run one."
     ),
-    epilog="Every option can be set in the environment or a .env file: --port is PUBSUB_PORT.",
+    epilog=(
+        "Every option can be set in the environment or a .env file: --port is PUBSUB_PORT."
+        " A password is never an option: it is asked for, or PUBSUB_PASSWORD."
+    ),
 )
 
 Connect = Annotated[
@@ -108,13 +111,63 @@ def broker(
             help="Take a server that can lose acknowledged messages in a power cut.",
         ),
     ] = False,
+    auth: Annotated[
+        str,
+        typer.Option(
+            envvar="PUBSUB_AUTH",
+            metavar="open|password",
+            help="Who may sign in: whoever names an account without a password, or only who"
+            " knows the password that every account then needs.",
+        ),
+    ] = "open",
     insecure: Annotated[
         bool,
         typer.Option(
             envvar="PUBSUB_INSECURE",
-            help="Listen beyond this machine, though anyone there can then sign in as anyone.",
+            help="Listen beyond this machine without TLS and passwords, though anyone there can"
+            " then read along and sign in as anyone.",
         ),
     ] = False,
+    max_connections: Annotated[
+        int,
+        typer.Option(
+            envvar="PUBSUB_MAX_CONNECTIONS", min=1, help="Connections that are served at a time."
+        ),
+    ] = 16_384,
+    max_connections_per_address: Annotated[
+        int | None,
+        typer.Option(
+            envvar="PUBSUB_MAX_CONNECTIONS_PER_ADDRESS",
+            min=1,
+            help="Of them from one address (IPv6: from one /64). [default: 1000; on loopback all]",
+            show_default=False,
+        ),
+    ] = None,
+    sign_in_timeout: Annotated[
+        float,
+        typer.Option(
+            envvar="PUBSUB_SIGN_IN_TIMEOUT",
+            min=0.1,
+            help="Seconds that a connection has to sign in.",
+        ),
+    ] = 60.0,
+    dead_peer_timeout: Annotated[
+        int,
+        typer.Option(
+            envvar="PUBSUB_DEAD_PEER_TIMEOUT",
+            min=2,
+            max=100_000,
+            help="Seconds after which a connection ends whose other machine is silent.",
+        ),
+    ] = 120,
+    max_unfinished_kb: Annotated[
+        int,
+        typer.Option(
+            envvar="PUBSUB_MAX_UNFINISHED_KB",
+            min=1,
+            help="KiB of unanswered publishes after which a connection is not read from.",
+        ),
+    ] = 4096,
     cache_mb: Annotated[
         int,
         typer.Option(
@@ -166,7 +219,13 @@ def broker(
             tls_cert=tls_cert,
             tls_key=tls_key,
             allow_unsafe_store=allow_unsafe_store,
+            auth=auth,
             insecure=insecure,
+            max_connections=max_connections,
+            max_connections_per_address=max_connections_per_address,
+            sign_in_s=sign_in_timeout,
+            dead_peer_s=dead_peer_timeout,
+            max_unfinished_kb=max_unfinished_kb,
             cache_mb=cache_mb,
             max_message_kb=max_message_kb,
             store_wait_s=store_wait,
@@ -201,7 +260,7 @@ def pub(
     """
     from app.commands import pub as command
 
-    command.run(command.Options(topic, text, Access(connect, email, tls, ca), create))
+    command.run(command.Options(topic, text, _access(connect, email, tls, ca), create))
 
 
 @app.command()
@@ -238,7 +297,7 @@ def sub(
     """
     from app.commands import sub as command
 
-    access = Access(connect, email, tls, ca)
+    access = _access(connect, email, tls, ca)
     command.run(command.Options(topics, access, create, count, from_, json))
 
 
@@ -253,7 +312,7 @@ def topics(
     """List the topics: how many messages, how many subscribers, how much is unread."""
     from app.commands import topics as command
 
-    command.run(Access(connect, email, tls, ca), as_json=json)
+    command.run(_access(connect, email, tls, ca), as_json=json)
 
 
 @app.command()
@@ -271,7 +330,22 @@ def backlog(
     """
     from app.commands import backlog as command
 
-    command.run(Access(connect, email, tls, ca), as_json=json)
+    command.run(_access(connect, email, tls, ca), as_json=json)
+
+
+@app.command()
+def password(
+    connect: Connect = "127.0.0.1:3000", email: Email = None, tls: Tls = False, ca: Ca = None
+) -> None:
+    """Change the account's password, or give it its first.
+
+    Asks on the terminal for the present one, if there is one, and twice for the new one.
+    Without a terminal they are PUBSUB_PASSWORD and PUBSUB_NEW_PASSWORD. Other sessions of the
+    account end.
+    """
+    from app.commands import password as command
+
+    command.run(_access(connect, email, tls, ca))
 
 
 Ascii = Annotated[
@@ -294,7 +368,7 @@ def publisher(
     from app.commands import screens
     from app.screens.app import Options
 
-    screens.publisher(Options(access=Access(connect, email, tls, ca), ascii_only=ascii_only))
+    screens.publisher(Options(access=_access(connect, email, tls, ca), ascii_only=ascii_only))
 
 
 @app.command()
@@ -312,7 +386,7 @@ def subscriber(
     from app.commands import screens
     from app.screens.app import Options
 
-    screens.subscriber(Options(access=Access(connect, email, tls, ca), ascii_only=ascii_only))
+    screens.subscriber(Options(access=_access(connect, email, tls, ca), ascii_only=ascii_only))
 
 
 @app.command()
@@ -330,6 +404,10 @@ def demo(
     from app.demo.script import run
 
     run()
+
+
+def _access(connect: str, email: str | None, tls: bool, ca: Path | None) -> Access:
+    return Access(connect, email, tls, ca, os.environ.get("PUBSUB_PASSWORD"))
 
 
 def main() -> None:

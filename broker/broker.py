@@ -10,14 +10,19 @@ from typing import Self
 
 from broker.connection import Connection
 from broker.disk import DiskWatch
+from broker.door import Door
 from broker.hub import Hub
-from broker.listening import bind, cannot_listen, close
-from broker.settings import Settings
+from broker.listening import bind, cannot_listen, close, on_loopback, too_open, watch_peers
+from broker.seldom import Seldom
+from broker.settings import Auth, Settings
 from broker.store.errors import StoreError
 from broker.store.interface import Store
 from broker.store.postgres import EmbeddedStore, PostgresStore
 from broker.tls import TlsEnd, server_context
 from protocol.reasons import Reason
+
+CONNECTIONS_PER_ADDRESS = 1_000  # where nothing else is said
+LINGERING = 100  # who are being told that there is no room; more are sent away without a word
 
 _logger = logging.getLogger("pubsub.broker")
 
@@ -46,6 +51,7 @@ class Broker:
         self._stopping: asyncio.Task[None] | None = None
         self._failed: asyncio.Future[None] | None = None
         self._tls: ssl.SSLContext | None = None
+        self._refusals = Seldom()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -67,6 +73,7 @@ class Broker:
         Raises:
             StoreUnusable: a person has to do something about the store first.
             CannotListen: the address is taken or not ours, or the certificate cannot be used.
+            TooOpen: strangers reach the address, and TLS or passwords are off.
         """
         async with self._starting:
             if self._stopping is not None:
@@ -76,8 +83,10 @@ class Broker:
             # Before the store: a port that is taken is known before anything is changed.
             sockets = await bind(self.settings.host, self.settings.port)
             try:
+                self._prepare_door(sockets)
                 await self._store.open()
-                self._hub = Hub(self.settings, self._store)
+                self._hub = Hub(self.settings, self._store, self._refusals)
+                await self._hub.gate.prepare()
                 self._hub.topics.load(await self._store.topics())
                 await self._listen(sockets)
             except BaseException:
@@ -95,6 +104,15 @@ class Broker:
         if self._stopping is None:
             self._stopping = asyncio.get_running_loop().create_task(self._stop())
         await asyncio.shield(self._stopping)
+
+    def _prepare_door(self, sockets: list[socket.socket]) -> None:
+        settings, inside = self.settings, on_loopback(sockets)
+        guarded = self._tls is not None and settings.auth is Auth.PASSWORD
+        if not (inside or guarded or settings.insecure):
+            raise too_open(settings.host)
+        watch_peers(sockets, settings.dead_peer_s)
+        usual = settings.connections if inside else CONNECTIONS_PER_ADDRESS
+        self._door = Door(settings, settings.connections_per_address or usual, self._refusals)
 
     async def _listen(self, sockets: list[socket.socket]) -> None:
         """Serve on `sockets`, once everything that serving takes has an owner."""
@@ -131,7 +149,7 @@ class Broker:
         connection = Connection(self._hub, self._made, self._gone)
         if self._tls is None:
             return connection
-        return TlsEnd(self._tls, connection, _logger.info)
+        return TlsEnd(self._tls, connection, self._refusals.tell)
 
     def _task_ended(self, task: asyncio.Task[None]) -> None:
         """A task of ours has ended by itself: a fault of the program that must be seen."""
@@ -158,6 +176,7 @@ class Broker:
                     task.cancel()
                 await asyncio.gather(*self._tasks, return_exceptions=True)
                 await self._hub.close(self.settings.stop_wait_s)
+                self._door.close()
         finally:
             await self._store.close()
 
@@ -186,12 +205,17 @@ class Broker:
             await self._one_gone.wait()
 
     def _made(self, connection: Connection) -> None:
-        if self._stopping is None:
-            self._connections.add(connection)
-        else:
+        self._connections.add(connection)
+        if self._stopping is not None:
             connection.abort()  # it was on its way when the broker stopped listening
+        elif (
+            not self._door.enter(connection)
+            and len(self._connections) - self._door.inside > LINGERING
+        ):
+            connection.abort()
 
     def _gone(self, connection: Connection) -> None:
+        self._door.leave(connection)
         self._connections.discard(connection)
         self._one_gone.set()
 

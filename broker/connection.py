@@ -71,7 +71,7 @@ class Connection(asyncio.Protocol):
         if not self._heard:
             self._heard = True
             if data[0] == HANDSHAKE_BYTE:
-                _logger.info("%s came with TLS, which this port does not take", self.source)
+                self._hub.refusals.tell(f"{self.source} came with TLS, which this port takes not")
                 self.turn_away(TAKES_NO_TLS)
                 return
         self.session.receive(self._splitter.feed(data))
@@ -148,8 +148,13 @@ class Connection(asyncio.Protocol):
     def turn_away(self, why: str) -> None:
         """Say in one line why this connection is not served, and close it."""
         self.session.end()
-        self._transport.write(notice_v1(why))
-        self._transport.close()
+        self.write(notice_v1(why))
+        self.finish()
+
+    @property
+    def known(self) -> bool:
+        """Whether somebody has signed in."""
+        return self.session.account is not None
 
     @property
     def source(self) -> str:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 from broker.cache import BlockCache
 from broker.delivery import Delivery, Reader
 from broker.fetcher import Fetcher
+from broker.gate import Gate
 from broker.gathering import BlockLimits
 from broker.log import Log, LogLimits
 from broker.saver import CursorSaver
+from broker.seldom import Seldom
 from broker.settings import Settings
 from broker.store.errors import StoreError
 from broker.store.interface import Store
@@ -29,9 +31,12 @@ class Hub:
     A subscriber has one session at a time, and so has a producer: a newer one takes over.
     """
 
-    def __init__(self, settings: Settings, store: Store) -> None:
+    def __init__(self, settings: Settings, store: Store, refusals: Seldom) -> None:
         self.settings = settings
         self.store = store
+        self.refusals = refusals
+        self.gate = Gate(store, settings.auth, settings.password_threads)
+        self.sessions: set[Session] = set()  # who is signed in
         self.topics = Topics()
         self.cache = BlockCache(settings.cache_bytes)
         self.saver = CursorSaver(store)
@@ -64,6 +69,7 @@ class Hub:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.gate.close()
 
     def take_over(self, key: object, session: "Session") -> None:
         """Make `session` the one that holds `key`, telling and closing the one that did."""
@@ -75,6 +81,18 @@ class Hub:
                 Reason.TAKEN_OVER,
                 "a newer session of this account has taken over; this connection is closed",
             )
+
+    def end_others(self, session: "Session") -> None:
+        """End all sessions of the account of `session` but that one: its password has changed."""
+        assert session.account is not None
+        ours = session.account.id
+        for other in [one for one in self.sessions if one.account and one.account.id == ours]:
+            if other is not session:
+                other.close(
+                    Reason.PASSWORD_CHANGED,
+                    "the password of this account was changed; this connection is closed,"
+                    " sign in with the new one",
+                )
 
     def holds(self, key: object, session: "Session") -> bool:
         return self._holders.get(key) is session
@@ -92,6 +110,7 @@ class Hub:
             session.confirm()
             self.delivery.detach_all(reader)
         self.release(session)
+        self.sessions.discard(session)
         session.account = session.producer = session.reader = None
         self.saver.save_soon()
 

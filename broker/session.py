@@ -35,6 +35,10 @@ _logger = logging.getLogger("pubsub.session")
 class Peer(Outlet, Protocol):
     """What a session sees of its connection."""
 
+    @property
+    def source(self) -> str:
+        """The address that the peer connects from."""
+
     def finish(self) -> None:
         """Close once the other side has taken all that was written."""
 

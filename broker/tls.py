@@ -17,7 +17,6 @@ from protocol.replies import notice_v1
 
 HANDSHAKE_BYTE = 0x16  # how a TLS client begins (RFC 8446, section 5.1); no JSON begins so
 RECORD_BYTES = 16 * 1024  # the plain bytes of the longest record
-CLOSE_S = 5.0  # somebody who is to go has this long to finish the handshake
 
 TAKES_TLS = "this port takes TLS and nothing else; connect with TLS (pubsub does with --tls)"
 TAKES_NO_TLS = "this port takes no TLS; connect without it (pubsub does without --tls)"
@@ -146,15 +145,12 @@ class TlsEnd(asyncio.Protocol, asyncio.Transport):
                 self._fail(error)
 
     def close(self) -> None:
-        """Close once all that was written is out, which takes a handshake."""
-        if self._closing:
-            return
-        self._closing = True
-        if self._established:
-            self._say_end()
+        """Close once all that was written is out; before the handshake nothing is."""
+        if not self._closing:
+            self._closing = True
+            if self._established:
+                self._say_end()
             self._transport.close()
-        else:
-            asyncio.get_running_loop().call_later(CLOSE_S, self._transport.abort)
 
     def abort(self) -> None:
         self._closing = True
@@ -193,10 +189,7 @@ class TlsEnd(asyncio.Protocol, asyncio.Transport):
         if self._early:
             early, self._early = self._early, bytearray()
             self._encrypt(early)
-        if self._closing:
-            self._say_end()
-            self._transport.close()
-        return not self._closing
+        return True
 
     def _read(self) -> None:
         """Hand on what has come, in one piece, and the end where the peer has ended its side."""

@@ -8,10 +8,12 @@ from clients.errors import (
     AccountNotFound,
     BrokerNotTrusted,
     NoBroker,
+    PasswordNeeded,
     PubSubError,
     RequestRefused,
     SessionEnded,
     TopicNotFound,
+    WrongPassword,
 )
 from clients.observer import Observer
 from clients.publisher import Publisher
@@ -27,6 +29,7 @@ __all__ = [
     "Message",
     "NoBroker",
     "Observer",
+    "PasswordNeeded",
     "Phase",
     "PubSubError",
     "Publisher",
@@ -37,4 +40,5 @@ __all__ = [
     "Subscriber",
     "TopicNotFound",
     "UnusableCA",
+    "WrongPassword",
 ]

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Sequence
 from itertools import count
 from types import TracebackType
-from typing import ClassVar, Self, Unpack, cast
+from typing import ClassVar, Literal, Self, Unpack, cast
 
 from msgspec import UNSET
 
@@ -19,6 +19,7 @@ from clients.errors import (
     RequestRefused,
     SessionEnded,
     TurnedAway,
+    WrongPassword,
     refusal,
 )
 from clients.link import Link, open_link
@@ -33,6 +34,7 @@ from protocol.reasons import Reason
 from protocol.replies import Limits, ReceiptCount, Topics
 from protocol.requests import (
     AnyRequest,
+    ChangePassword,
     Connect,
     Create,
     History,
@@ -73,7 +75,9 @@ class Client:
         self._brokers = addresses(brokers) if isinstance(brokers, str) else [*brokers]
         if not self._brokers:
             raise BadAddress("there has to be at least one address, HOST:PORT")
-        self._create = options.get("create", False)
+        self._create: bool | Literal["new"] = options.get("create", False)
+        self._password = options.get("password")
+        self._next_password: str | None = None  # while it is being changed
         self._on_state = options.get("on_state")
         self._backoff = options.get("backoff", Backoff())
         self._timeout_s = options.get("timeout_s", 10.0)
@@ -183,6 +187,22 @@ class Client:
         assert isinstance(reply, ReceiptCount)
         return Confirmations(topic, seq, reply.confirmed, reply.subscriptions)
 
+    async def change_password(self, new: str) -> None:
+        """Give the account the password `new`; its other sessions end.
+
+        Raises:
+            RequestRefused: it cannot be a password, or the account has another than was given.
+        """
+        request = ChangePassword(password=new)
+        if self._password is not None:
+            request.old_password = self._password
+        self._next_password = new
+        try:
+            await self._ask(request, done_if=Reason.WRONG_PASSWORD)
+            self._password = new
+        finally:
+            self._next_password = None
+
     # for the two clients
 
     async def _ask(
@@ -276,7 +296,7 @@ class Client:
 
     # staying connected
 
-    async def _connect(self, attempt: int, *, create: bool) -> Link:
+    async def _connect(self, attempt: int, *, create: bool | Literal["new"]) -> Link:
         """Sign in at the first of the brokers that lets us in.
 
         Raises:
@@ -307,7 +327,9 @@ class Client:
             )
         )
 
-    async def _connect_to(self, address: Address, attempt: int, *, create: bool) -> Link:
+    async def _connect_to(
+        self, address: Address, attempt: int, *, create: bool | Literal["new"]
+    ) -> Link:
         self._tell(State(Phase.CONNECTING, address, attempt=attempt))
         link = await open_link(address, self, self._timeout_s, self._tls)
         try:
@@ -342,15 +364,11 @@ class Client:
         fault = str(error) or f"it did not let us sign in within {self._timeout_s:g} s"
         return NoBroker(f"{address}: {fault}")
 
-    async def _sign_in(self, link: Link, *, create: bool) -> None:
-        try:
-            reply = await self._questions.ask(
-                link, self._sign_in_request(), SIGN_IN, self._signed_in
-            )
-        except AccountNotFound:
-            if not create:
-                raise
-            reply = await self._create_account(link)
+    async def _sign_in(self, link: Link, *, create: bool | Literal["new"]) -> None:
+        if create == "new":
+            reply = await self._ask_in(link, self._create_request())
+        else:
+            reply = await self._connect_account(link, create=create)
         assert isinstance(reply, Succeeded)
         if not self._takes(reply):
             raise RequestRefused(
@@ -358,16 +376,42 @@ class Client:
                 f"{self.email} is a {reply.user_type}, and this takes a {self.role}'s account",
             )
 
+    async def _connect_account(self, link: Link, *, create: bool) -> Reply:
+        try:
+            return await self._ask_in(link, self._sign_in_request())
+        except AccountNotFound:
+            if not create:
+                raise
+            return await self._create_account(link)
+        except WrongPassword:
+            if self._next_password is not None:
+                # The change was carried out, and its answer lost.
+                self._password, self._next_password = self._next_password, None
+                return await self._ask_in(link, self._sign_in_request())
+            if not create:
+                raise
+            # Where every account needs a password the broker does not tell that there is none.
+            try:
+                return await self._ask_in(link, self._create_request())
+            except RequestRefused as refused:
+                if refused.reason != Reason.ACCOUNT_EXISTS:
+                    raise
+            raise
+
     async def _create_account(self, link: Link) -> Reply:
         try:
-            return await self._questions.ask(link, self._create_request(), SIGN_IN, self._signed_in)
+            return await self._ask_in(link, self._create_request())
         except RequestRefused as refused:
             if refused.reason != Reason.ACCOUNT_EXISTS:
                 raise
             # Somebody else made it in between.
-            return await self._questions.ask(
-                link, self._sign_in_request(), SIGN_IN, self._signed_in
-            )
+            return await self._ask_in(link, self._sign_in_request())
+
+    async def _ask_in(self, link: Link, request: Connect | Create) -> Reply:
+        """Ask to be signed in, with the password where there is one."""
+        if self._password is not None:
+            request.password = self._password
+        return await self._questions.ask(link, request, SIGN_IN, self._signed_in)
 
     async def _stay_connected(self, link: Link) -> None:
         """Connect again whenever the connection is lost, until the session ends for good."""

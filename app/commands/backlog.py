@@ -3,14 +3,14 @@
 import msgspec
 
 from app.access import Access
-from app.commands.ending import run as run_command
+from app.commands.ending import run_signed_in
 from app.commands.output import write
 from app.commands.table import print_table
 from app.commands.topics import topic_states
 
 
 def run(access: Access, *, as_json: bool) -> None:
-    run_command(_show(access, as_json))
+    run_signed_in(access, lambda known: _show(known, as_json))
 
 
 async def _show(access: Access, as_json: bool) -> None:

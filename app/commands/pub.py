@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from app.access import Access
-from app.commands.ending import Failed, say
-from app.commands.ending import run as run_command
+from app.commands.ending import run_signed_in, say
+from app.commands.faults import Failed
 from app.commands.lines import lines, too_long
 from app.commands.signing_in import Watcher, wanted_email, with_remedy
 from clients import AccountNotFound, Publisher, TopicNotFound
@@ -19,11 +19,11 @@ class Options:
 
 
 def run(options: Options) -> None:
-    run_command(_publish(options))
+    run_signed_in(options.access, lambda access: _publish(access, options), create=options.create)
 
 
-async def _publish(options: Options) -> None:
-    access, email = options.access, wanted_email(options.access)
+async def _publish(access: Access, options: Options) -> None:
+    email = wanted_email(access)
     publisher = Publisher(
         access.connect, email, create=options.create, on_state=Watcher(), **access.options()
     )

@@ -1,7 +1,8 @@
 """What all client commands have in common: who one is, and what is told of the connection."""
 
 from app.access import Access
-from app.commands.ending import WrongUsage, say
+from app.commands.ending import say
+from app.commands.faults import WrongUsage
 from clients import AccountNotFound, Phase, State
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import msgspec
 
 from app.access import Access
-from app.commands.ending import Failed, WrongUsage
-from app.commands.ending import run as run_command
+from app.commands.ending import run_signed_in
+from app.commands.faults import Failed, WrongUsage
 from app.commands.output import write
 from app.commands.signing_in import Watcher, wanted_email, with_remedy
 from app.text import harmless
@@ -29,11 +29,11 @@ class Options:
 
 
 def run(options: Options) -> None:
-    run_command(_subscribe(options))
+    run_signed_in(options.access, lambda access: _subscribe(access, options), create=options.create)
 
 
-async def _subscribe(options: Options) -> None:
-    access, email = options.access, wanted_email(options.access)
+async def _subscribe(access: Access, options: Options) -> None:
+    email = wanted_email(access)
     place = _place(options.from_)
     subscriber = Subscriber(
         access.connect,

@@ -3,7 +3,7 @@
 import msgspec
 
 from app.access import Access
-from app.commands.ending import run as run_command
+from app.commands.ending import run_signed_in
 from app.commands.output import write
 from app.commands.signing_in import wanted_email
 from app.commands.table import print_table
@@ -12,7 +12,7 @@ from clients.values import TopicState
 
 
 def run(access: Access, *, as_json: bool) -> None:
-    run_command(_list(access, as_json))
+    run_signed_in(access, lambda known: _list(known, as_json))
 
 
 async def topic_states(access: Access) -> tuple[str, list[TopicState]]:

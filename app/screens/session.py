@@ -14,8 +14,7 @@ from app.access import Access
 from app.screens.memory import Memory
 from app.screens.own_broker import OwnBroker
 from app.screens.symbols import Symbols
-from clients import Observer, Phase, Publisher, RequestRefused, State, Subscriber
-from clients.errors import AccountNotFound
+from clients import Phase, Publisher, State, Subscriber
 from clients.options import Options as ClientOptions
 
 AnyClient = Publisher | Subscriber
@@ -66,15 +65,13 @@ class Session:
         self._watchers[widget] = watcher
         watcher(self.state)
 
-    async def begin(self, connect: str, email: str, *, create: bool) -> None:
+    async def begin(self, connect: str, email: str, password: str | None, *, create: bool) -> None:
         """Sign in, or make the account and sign in; a session there was ends.
 
         Raises:
             BadAddress, UnusableCA, NoBroker, RequestRefused: the session there was goes on.
         """
-        if create:
-            await self._check_is_new(connect, email)
-        client = self._make_client(connect, email, self._options(create=create))
+        client = self._make_client(connect, email, self._options(password, create=create))
         before, state = self.client, self.state
         try:
             await client.open()
@@ -94,17 +91,14 @@ class Session:
             await self.client.close()
         await self.own_broker.stop()
 
-    def _options(self, *, create: bool) -> ClientOptions:
-        tls, ca = self._access.tls, self._access.ca
-        return {"create": create, "on_state": self._on_state, "tls": tls, "ca": ca}
-
-    async def _check_is_new(self, connect: str, email: str) -> None:
-        try:
-            async with Observer(connect, email, **self._access.options()):
-                pass
-        except AccountNotFound:
-            return
-        raise RequestRefused("account_exists", f"{email} has an account already; use Sign in")
+    def _options(self, password: str | None, *, create: bool) -> ClientOptions:
+        return {
+            "create": "new" if create else False,
+            "on_state": self._on_state,
+            "tls": self._access.tls,
+            "ca": self._access.ca,
+            "password": password or self._access.password,
+        }
 
     def _on_state(self, state: State) -> None:
         self.state = state

@@ -7,7 +7,7 @@ that deliveries which follow from it come after the reply.
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-from broker.actions.accounts import connect, create
+from broker.actions.accounts import change_password, connect, create
 from broker.actions.looking import history, list_topics, ping, receipts, subscriptions
 from broker.actions.publishing import create_topic, publish_many, publish_msg
 from broker.actions.subscribing import ack, subscribe, unsubscribe
@@ -17,6 +17,7 @@ from protocol.reasons import Reason, RequestRefused
 from protocol.requests import (
     Ack,
     AnyRequest,
+    ChangePassword,
     Connect,
     Create,
     CreateTopic,
@@ -75,6 +76,7 @@ Action = Callable[[Hub, "Session", Any], Awaitable[None] | None]
 ACTIONS: dict[type[Request], tuple[Role | None, Action]] = {
     Create: (None, create),
     Connect: (None, connect),
+    ChangePassword: (None, change_password),
     CreateTopic: (Role.PUBLISHER, create_topic),
     PublishMsg: (Role.PUBLISHER, publish_msg),
     PublishMany: (Role.PUBLISHER, publish_many),
