@@ -22,6 +22,8 @@ from protocol.reasons import Reason
 if TYPE_CHECKING:
     from broker.session import Session
 
+Work = Coroutine[None, None, None]  # a request that takes time
+
 _logger = logging.getLogger("pubsub.broker")
 
 
@@ -51,7 +53,7 @@ class Hub:
         self._tasks: set[asyncio.Task[None]] = set()  # requests that take time
         self._holders: dict[object, Session] = {}  # who is signed in as a subscriber or producer
 
-    def start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+    def start(self, work: Work) -> asyncio.Task[None]:
         """Begin `work`; `close` waits for it."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)

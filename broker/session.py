@@ -7,14 +7,14 @@ that a whole life in one packet works and replies need no sorting.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from typing import Protocol
 
 from broker import actions
 from broker.delivery import Outlet, Reader
 from broker.gathering import Ticket
-from broker.hub import Hub
+from broker.hub import Hub, Work
 from broker.producer import Producer
 from broker.store.errors import StoreError, StoreRefused
 from broker.store.interface import Account
@@ -232,8 +232,12 @@ class Session:
         if waiting is not None:
             self._task = self._hub.start(self._await(request, waiting))
 
-    async def _await(self, request: AnyRequest, waiting: Awaitable[None]) -> None:
+    async def _await(self, request: AnyRequest, waiting: Work) -> None:
         """See a request through that takes time, then go on with those behind it."""
+        if self.lost:  # since it was asked, and nothing of it has begun
+            waiting.close()
+            self._task = None
+            return
         try:
             await waiting
         except RequestRefused as refused:

@@ -741,6 +741,22 @@ async def test_who_goes_away_is_not_written_to(
     assert "raised exception" not in caplog.text
 
 
+async def test_who_goes_away_right_after_asking_is_no_fault(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    for action in ("create_topic", "change_password", "list_topics"):
+        wire = await bench.publisher(version=2)
+        (connection,) = bench.broker._connections
+        line = {"action": action, "topic_name": "T", "password": "correct horse"}
+        connection.data_received(json.dumps(line).encode() + b"\n")
+        connection.session.end()  # before the request that takes time had its first turn
+        await asyncio.sleep(0)
+        connection.abort()
+        await until(lambda: not bench.broker._connections)
+        await bench.close(wire)
+    assert not [one for one in caplog.records if one.exc_info]
+
+
 async def test_a_fault_of_the_broker_costs_the_connection_and_nobody_waits_for_a_reply(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
