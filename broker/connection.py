@@ -38,6 +38,7 @@ class Connection(asyncio.Protocol):
         "_reading",
         "_splitter",
         "_transport",
+        "_turned_away",
         "congested",
         "session",
         "written",
@@ -56,6 +57,7 @@ class Connection(asyncio.Protocol):
         self._reading = True
         self._heard = False
         self._finishing = False
+        self._turned_away = False
         self.congested = False
         self.written = 0
         self.session = Session(hub, self)
@@ -79,7 +81,7 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> bool:
         self.session.receive(self._splitter.end())
         self.session.receive_eof()
-        return True  # the other direction stays open until everything is answered
+        return not self._turned_away  # the other direction stays open until everything is answered
 
     def pause_writing(self) -> None:
         self.congested = True
@@ -146,10 +148,20 @@ class Connection(asyncio.Protocol):
         self._transport.abort()
 
     def turn_away(self, why: str) -> None:
-        """Say in one line why this connection is not served, and close it."""
+        """Say in one line why this connection is not served, and close it.
+
+        What the peer sends until it has heard that is taken and thrown away, within a bounded
+        time: a socket that is closed before takes the line back.
+        """
         self.session.end()
         self.write(notice_v1(why))
-        self.finish()
+        if self._transport.can_write_eof():
+            self._turned_away = True
+            self._transport.write_eof()
+            wait_s = self._hub.settings.stop_wait_s
+            asyncio.get_running_loop().call_later(wait_s, self._transport.abort)
+        else:
+            self.finish()
 
     @property
     def known(self) -> bool:
