@@ -359,7 +359,7 @@ def publisher(
     email: Email = None,
     tls: Tls = False,
     ca: Ca = None,
-    ascii_only: Ascii = False,
+    ascii_: Ascii = False,
 ) -> None:
     """Open the publisher's screen: topics, a composer, and what became of each message.
 
@@ -368,7 +368,7 @@ def publisher(
     from app.commands import screens
     from app.screens.app import Options
 
-    screens.publisher(Options(access=_access(connect, email, tls, ca), ascii_only=ascii_only))
+    screens.publisher(Options(access=_access(connect, email, tls, ca), ascii_only=ascii_))
 
 
 @app.command()
@@ -377,7 +377,7 @@ def subscriber(
     email: Email = None,
     tls: Tls = False,
     ca: Ca = None,
-    ascii_only: Ascii = False,
+    ascii_: Ascii = False,
 ) -> None:
     """Open the subscriber's screen: topics, and their messages, the unread ones first.
 
@@ -386,7 +386,7 @@ def subscriber(
     from app.commands import screens
     from app.screens.app import Options
 
-    screens.subscriber(Options(access=_access(connect, email, tls, ca), ascii_only=ascii_only))
+    screens.subscriber(Options(access=_access(connect, email, tls, ca), ascii_only=ascii_))
 
 
 @app.command()
