@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from app import environment
+from app.access import Access
 
 FAILED, WRONG_USAGE, NO_BROKER, INTERRUPTED = 1, 2, 3, 130
 
@@ -25,7 +26,10 @@ app = typer.Typer(
         "A durable publish/subscribe broker and its clients. Start with `pubsub demo`"
         " to see what it does, or `pubsub broker` to run one."
     ),
-    epilog="Every option can be set in the environment or a .env file: --port is PUBSUB_PORT.",
+    epilog=(
+        "Every option can be set in the environment or a .env file: --port is PUBSUB_PORT."
+        " A password is never an option: it is asked for, or PUBSUB_PASSWORD."
+    ),
 )
 
 Connect = Annotated[
@@ -39,6 +43,18 @@ Connect = Annotated[
 Email = Annotated[
     str | None,
     typer.Option(envvar="PUBSUB_EMAIL", metavar="E-MAIL", help="The account to sign in with."),
+]
+Tls = Annotated[
+    bool,
+    typer.Option("--tls", envvar="PUBSUB_TLS", help="Connect with TLS, and check who answers."),
+]
+Ca = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="PUBSUB_CA",
+        metavar="FILE",
+        help="Who may vouch for the broker, as PEM certificates; means --tls.",
+    ),
 ]
 Json = Annotated[
     bool,
@@ -77,6 +93,20 @@ def broker(
             help="Keep everything in this PostgreSQL database instead.",
         ),
     ] = None,
+    tls_cert: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="PUBSUB_TLS_CERT",
+            metavar="FILE",
+            help="Take TLS alone, with this certificate and those that vouch for it, as PEM.",
+        ),
+    ] = None,
+    tls_key: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="PUBSUB_TLS_KEY", metavar="FILE", help="The certificate's private key, as PEM."
+        ),
+    ] = None,
     allow_unsafe_store: Annotated[
         bool,
         typer.Option(
@@ -84,13 +114,63 @@ def broker(
             help="Take a server that can lose acknowledged messages in a power cut.",
         ),
     ] = False,
+    auth: Annotated[
+        str,
+        typer.Option(
+            envvar="PUBSUB_AUTH",
+            metavar="open|password",
+            help="Who may sign in: whoever names an account without a password, or only who"
+            " knows the password that every account then needs.",
+        ),
+    ] = "open",
     insecure: Annotated[
         bool,
         typer.Option(
             envvar="PUBSUB_INSECURE",
-            help="Listen beyond this machine, though anyone there can then sign in as anyone.",
+            help="Listen beyond this machine without TLS and passwords, though anyone there can"
+            " then read along and sign in as anyone.",
         ),
     ] = False,
+    max_connections: Annotated[
+        int,
+        typer.Option(
+            envvar="PUBSUB_MAX_CONNECTIONS", min=1, help="Connections that are served at a time."
+        ),
+    ] = 16_384,
+    max_connections_per_address: Annotated[
+        int | None,
+        typer.Option(
+            envvar="PUBSUB_MAX_CONNECTIONS_PER_ADDRESS",
+            min=1,
+            help="Of them from one address (IPv6: from one /64). [default: 1000; on loopback all]",
+            show_default=False,
+        ),
+    ] = None,
+    sign_in_timeout: Annotated[
+        float,
+        typer.Option(
+            envvar="PUBSUB_SIGN_IN_TIMEOUT",
+            min=0.1,
+            help="Seconds that a connection has to sign in.",
+        ),
+    ] = 60.0,
+    dead_peer_timeout: Annotated[
+        int,
+        typer.Option(
+            envvar="PUBSUB_DEAD_PEER_TIMEOUT",
+            min=2,
+            max=100_000,
+            help="Seconds after which a connection ends whose other machine is silent.",
+        ),
+    ] = 120,
+    max_unfinished_kb: Annotated[
+        int,
+        typer.Option(
+            envvar="PUBSUB_MAX_UNFINISHED_KB",
+            min=1,
+            help="KiB of unanswered publishes after which a connection is not read from.",
+        ),
+    ] = 4096,
     cache_mb: Annotated[
         int,
         typer.Option(
@@ -148,8 +228,16 @@ def broker(
         port=port,
         data_dir=data_dir,
         store=store,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
         allow_unsafe_store=allow_unsafe_store,
+        auth=auth,
         insecure=insecure,
+        max_connections=max_connections,
+        max_connections_per_address=max_connections_per_address,
+        sign_in_s=sign_in_timeout,
+        dead_peer_s=dead_peer_timeout,
+        max_unfinished_kb=max_unfinished_kb,
         cache_mb=cache_mb,
         max_message_kb=max_message_kb,
         store_wait_s=store_wait,
@@ -172,6 +260,8 @@ def pub(
     ] = None,
     connect: Connect = "127.0.0.1:3000",
     email: Email = None,
+    tls: Tls = False,
+    ca: Ca = None,
     create: Annotated[
         bool,
         typer.Option(
@@ -187,7 +277,7 @@ def pub(
     """
     from app.commands import pub as command
 
-    command.run(command.Options(topic, text, connect, email, create))
+    command.run(command.Options(topic, text, _access(connect, email, tls, ca), create))
 
 
 @app.command()
@@ -195,6 +285,8 @@ def sub(
     topics: Annotated[list[str], typer.Argument(help="The topics to subscribe to.")],
     connect: Connect = "127.0.0.1:3000",
     email: Email = None,
+    tls: Tls = False,
+    ca: Ca = None,
     create: Annotated[
         bool,
         typer.Option("--create", envvar="PUBSUB_CREATE", help="Make the account if it is missing."),
@@ -222,19 +314,32 @@ def sub(
     """
     from app.commands import sub as command
 
-    command.run(command.Options(topics, connect, email, create, count, from_, json))
+    access = _access(connect, email, tls, ca)
+    command.run(command.Options(topics, access, create, count, from_, json))
 
 
 @app.command()
-def topics(connect: Connect = "127.0.0.1:3000", email: Email = None, json: Json = False) -> None:
+def topics(
+    connect: Connect = "127.0.0.1:3000",
+    email: Email = None,
+    tls: Tls = False,
+    ca: Ca = None,
+    json: Json = False,
+) -> None:
     """List the topics: how many messages, how many subscribers, how much is unread."""
     from app.commands import topics as command
 
-    command.run(connect, email, as_json=json)
+    command.run(_access(connect, email, tls, ca), as_json=json)
 
 
 @app.command()
-def backlog(connect: Connect = "127.0.0.1:3000", email: Email = None, json: Json = False) -> None:
+def backlog(
+    connect: Connect = "127.0.0.1:3000",
+    email: Email = None,
+    tls: Tls = False,
+    ca: Ca = None,
+    json: Json = False,
+) -> None:
     """Show what is unread, by topic.
 
     As a subscriber: your own unread messages. As a publisher: for each topic how many
@@ -242,7 +347,22 @@ def backlog(connect: Connect = "127.0.0.1:3000", email: Email = None, json: Json
     """
     from app.commands import backlog as command
 
-    command.run(connect, email, as_json=json)
+    command.run(_access(connect, email, tls, ca), as_json=json)
+
+
+@app.command()
+def password(
+    connect: Connect = "127.0.0.1:3000", email: Email = None, tls: Tls = False, ca: Ca = None
+) -> None:
+    """Change the account's password, or give it its first.
+
+    Asks on the terminal for the present one, if there is one, and twice for the new one.
+    Without a terminal they are PUBSUB_PASSWORD and PUBSUB_NEW_PASSWORD. Other sessions of the
+    account end.
+    """
+    from app.commands import password as command
+
+    command.run(_access(connect, email, tls, ca))
 
 
 Web = Annotated[
@@ -260,7 +380,11 @@ Web = Annotated[
 
 @app.command()
 def publisher(
-    connect: Connect = "127.0.0.1:3000", email: Email = None, ascii_: Ascii = False
+    connect: Connect = "127.0.0.1:3000",
+    email: Email = None,
+    tls: Tls = False,
+    ca: Ca = None,
+    ascii_: Ascii = False,
 ) -> None:
     """Open the publisher's screen: topics, a composer, and what became of each message.
 
@@ -269,13 +393,15 @@ def publisher(
     from app.commands import screens
     from app.screens.app import Options
 
-    screens.publisher(Options(connect=connect, email=email, ascii_only=ascii_))
+    screens.publisher(Options(access=_access(connect, email, tls, ca), ascii_only=ascii_))
 
 
 @app.command()
 def subscriber(
     connect: Connect = "127.0.0.1:3000",
     email: Email = None,
+    tls: Tls = False,
+    ca: Ca = None,
     ascii_: Ascii = False,
     keep: Annotated[
         int,
@@ -287,15 +413,16 @@ def subscriber(
 
     Where no broker is reached it offers to start one. The plain twin is `pubsub sub`.
     """
+    access = _access(connect, email, tls, ca)
     if web is not None:
         from app.commands import web as command
 
-        command.serve_subscriber(connect, email, ascii_only=ascii_, keep=keep, port=web)
+        command.serve_subscriber(access, ascii_only=ascii_, keep=keep, port=web)
         return
     from app.commands import screens
     from app.screens.app import Options
 
-    screens.subscriber(Options(connect=connect, email=email, ascii_only=ascii_, keep=keep))
+    screens.subscriber(Options(access=access, ascii_only=ascii_, keep=keep))
 
 
 @app.command()
@@ -443,6 +570,10 @@ def bench(
             markdown=bench_markdown,
         )
     )
+
+
+def _access(connect: str, email: str | None, tls: bool, ca: Path | None) -> Access:
+    return Access(connect, email, tls, ca, os.environ.get("PUBSUB_PASSWORD"))
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from itertools import count
 from types import TracebackType
-from typing import ClassVar, Self, Unpack, cast
+from typing import ClassVar, Literal, Self, Unpack, cast
 
 from msgspec import UNSET
 
@@ -13,10 +13,13 @@ from clients.backoff import Backoff
 from clients.errors import (
     PASSING,
     AccountNotFound,
+    BrokerNotTrusted,
     NoBroker,
     PubSubError,
     RequestRefused,
     SessionEnded,
+    TurnedAway,
+    WrongPassword,
     refusal,
 )
 from clients.heartbeat import until_lost, within
@@ -24,6 +27,7 @@ from clients.link import Link, open_link
 from clients.options import Options, check
 from clients.questions import Questions, Then, Unanswered
 from clients.states import Phase, State
+from clients.trust import tls_context
 from clients.values import Confirmations, Message, TopicState, messages_of
 from protocol.incoming import Delivered, HistoryBlocks, Reply, Succeeded
 from protocol.names import Role
@@ -31,6 +35,7 @@ from protocol.reasons import Reason
 from protocol.replies import Limits, ReceiptCount, Topics
 from protocol.requests import (
     AnyRequest,
+    ChangePassword,
     Connect,
     Create,
     History,
@@ -59,6 +64,7 @@ class Client:
 
         Raises:
             BadAddress: `brokers` names no address.
+            UnusableCA: `ca` cannot be used.
         """
         self.email = email
         self.state = State(Phase.OFFLINE)
@@ -68,11 +74,14 @@ class Client:
         self._brokers = addresses(brokers) if isinstance(brokers, str) else [*brokers]
         if not self._brokers:
             raise BadAddress("there has to be at least one address, HOST:PORT")
-        self._create = options.get("create", False)
+        self._create: bool | Literal["new"] = options.get("create", False)
+        self._password = options.get("password")
+        self._next_password: str | None = None  # while it is being changed
         self._on_state = options.get("on_state")
         self._backoff = options.get("backoff", Backoff())
         self._timeout_s = options.get("timeout_s", 10.0)
         self._heartbeat_s = options.get("heartbeat_s", 10.0)
+        self._tls = tls_context(tls=options.get("tls", False), ca=options.get("ca"))
         self._link: Link | None = None  # the newest connection
         self._session: Link | None = None  # the same, while it is signed in
         self._live: asyncio.Future[Link] | None = None
@@ -105,6 +114,7 @@ class Client:
 
         Raises:
             NoBroker: none was reached.
+            BrokerNotTrusted: none was, and something else answered.
             AccountNotFound: there is no such account and `create` was not asked for.
             RequestRefused: the account is not let in.
             SessionEnded: the client has been closed.
@@ -175,6 +185,22 @@ class Client:
         reply = await self._ask(Receipts(topic_name=topic, seq=seq))
         assert isinstance(reply, ReceiptCount)
         return Confirmations(topic, seq, reply.confirmed, reply.subscriptions)
+
+    async def change_password(self, new: str) -> None:
+        """Give the account the password `new`; its other sessions end.
+
+        Raises:
+            RequestRefused: it cannot be a password, or the account has another than was given.
+        """
+        request = ChangePassword(password=new)
+        if self._password is not None:
+            request.old_password = self._password
+        self._next_password = new
+        try:
+            await self._ask(request, done_if=Reason.WRONG_PASSWORD)
+            self._password = new
+        finally:
+            self._next_password = None
 
     # for the two clients
 
@@ -275,32 +301,42 @@ class Client:
 
     # staying connected
 
-    async def _connect(self, attempt: int, *, create: bool) -> Link:
+    async def _connect(self, attempt: int, *, create: bool | Literal["new"]) -> Link:
         """Sign in at the first of the brokers that lets us in.
 
         Raises:
             NoBroker: none answered.
+            BrokerNotTrusted: what did may not be one.
             RequestRefused: one did, and none let us in.
         """
         faults: list[str] = []
         passing: RequestRefused | None = None
+        answered: NoBroker | None = None
         for address in self._brokers:
             try:
                 return await self._connect_to(address, attempt, create=create)
+            except (BrokerNotTrusted, TurnedAway) as error:
+                answered = error
             except NoBroker as error:
                 faults.append(str(error))
             except RequestRefused as refused:
                 if refused.reason not in PASSING:
                     raise
                 passing = refused
-        raise passing or NoBroker(
-            f"no broker answered ({'; '.join(faults)}); start one with `pubsub broker`, or"
-            " name another with --connect HOST:PORT"
+        raise (
+            passing
+            or answered
+            or NoBroker(
+                f"no broker answered ({'; '.join(faults)}); start one with `pubsub broker`, or"
+                " name another with --connect HOST:PORT"
+            )
         )
 
-    async def _connect_to(self, address: Address, attempt: int, *, create: bool) -> Link:
+    async def _connect_to(
+        self, address: Address, attempt: int, *, create: bool | Literal["new"]
+    ) -> Link:
         self._tell(State(Phase.CONNECTING, address, attempt=attempt))
-        link = await open_link(address, self, self._timeout_s)
+        link = await open_link(address, self, self._timeout_s, self._tls)
         try:
             if self._ended is not None:
                 raise self._ended  # closed meanwhile
@@ -328,18 +364,16 @@ class Client:
             return self._ended
         if link.notice is not None and link.notice.reason == Reason.TAKEN_OVER:
             return refusal(link.notice)
+        if link.notice is not None and not link.notice.reason:
+            return TurnedAway(f"{address}: {link.notice.message}")
         fault = str(error) or f"it did not let us sign in within {self._timeout_s:g} s"
         return NoBroker(f"{address}: {fault}")
 
-    async def _sign_in(self, link: Link, *, create: bool) -> None:
-        try:
-            reply = await self._questions.ask(
-                link, self._sign_in_request(), SIGN_IN, self._signed_in
-            )
-        except AccountNotFound:
-            if not create:
-                raise
-            reply = await self._create_account(link)
+    async def _sign_in(self, link: Link, *, create: bool | Literal["new"]) -> None:
+        if create == "new":
+            reply = await self._ask_in(link, self._create_request())
+        else:
+            reply = await self._connect_account(link, create=create)
         assert isinstance(reply, Succeeded)
         if not self._takes(reply):
             raise RequestRefused(
@@ -347,16 +381,42 @@ class Client:
                 f"{self.email} is a {reply.user_type}, and this takes a {self.role}'s account",
             )
 
+    async def _connect_account(self, link: Link, *, create: bool) -> Reply:
+        try:
+            return await self._ask_in(link, self._sign_in_request())
+        except AccountNotFound:
+            if not create:
+                raise
+            return await self._create_account(link)
+        except WrongPassword:
+            if self._next_password is not None:
+                # The change was carried out, and its answer lost.
+                self._password, self._next_password = self._next_password, None
+                return await self._ask_in(link, self._sign_in_request())
+            if not create:
+                raise
+            # Where every account needs a password the broker does not tell that there is none.
+            try:
+                return await self._ask_in(link, self._create_request())
+            except RequestRefused as refused:
+                if refused.reason != Reason.ACCOUNT_EXISTS:
+                    raise
+            raise
+
     async def _create_account(self, link: Link) -> Reply:
         try:
-            return await self._questions.ask(link, self._create_request(), SIGN_IN, self._signed_in)
+            return await self._ask_in(link, self._create_request())
         except RequestRefused as refused:
             if refused.reason != Reason.ACCOUNT_EXISTS:
                 raise
             # Somebody else made it in between.
-            return await self._questions.ask(
-                link, self._sign_in_request(), SIGN_IN, self._signed_in
-            )
+            return await self._ask_in(link, self._sign_in_request())
+
+    async def _ask_in(self, link: Link, request: Connect | Create) -> Reply:
+        """Ask to be signed in, with the password where there is one."""
+        if self._password is not None:
+            request.password = self._password
+        return await self._questions.ask(link, request, SIGN_IN, self._signed_in)
 
     async def _stay_connected(self, link: Link) -> None:
         """Connect again whenever the connection is lost, until the session ends for good."""

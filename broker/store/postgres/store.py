@@ -12,6 +12,7 @@ from broker.store.interface import (
     Account,
     Batch,
     Commit,
+    Credentials,
     ProducerMark,
     StoredBlock,
     SubscriptionRecord,
@@ -34,7 +35,7 @@ _DURABLE = ("fsync", "full_page_writes", "synchronous_commit")
 _LACKING = """
 SELECT string_agg(verb || ' on ' || place, ', ')
 FROM (VALUES
-    ('accounts', 'SELECT'), ('accounts', 'INSERT'),
+    ('accounts', 'SELECT'), ('accounts', 'INSERT'), ('accounts', 'UPDATE'),
     ('topics', 'SELECT'), ('topics', 'INSERT'), ('topics', 'UPDATE'),
     ('blocks', 'SELECT'), ('blocks', 'INSERT'),
     ('subscriptions', 'SELECT'), ('subscriptions', 'INSERT'),
@@ -90,11 +91,20 @@ class PostgresStore:
 
     # the catalogue
 
-    async def create_account(self, email: str, role: Role) -> Account | None:
-        return await self._catalogue.create_account(email, role)
+    async def create_account(
+        self, email: str, role: Role, password_hash: str | None = None
+    ) -> Account | None:
+        return await self._catalogue.create_account(email, role, password_hash)
 
     async def find_account(self, email: str) -> Account | None:
-        return await self._catalogue.find_account(email)
+        found = await self._catalogue.credentials(email)
+        return found.account if found else None
+
+    async def credentials(self, email: str) -> Credentials | None:
+        return await self._catalogue.credentials(email)
+
+    async def set_password(self, account_id: int, password_hash: str) -> None:
+        await self._catalogue.set_password(account_id, password_hash)
 
     async def create_topic(self, name: str, creator_id: int) -> TopicRecord | None:
         return await self._catalogue.create_topic(name, creator_id)
