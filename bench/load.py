@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import ClassVar, Protocol, Self, cast
 
 from bench.checking import Wrong
+from bench.interrupting import spawn
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -52,10 +53,9 @@ class LoadProcess:
 
     def __init__(self, job: Job) -> None:
         self.role = job.role
-        self._process = subprocess.Popen(
+        self._process = spawn(
             [sys.executable, "-m", "bench.child"],
             cwd=ROOT,
-            start_new_session=True,  # Ctrl-C is ours; we end it
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )

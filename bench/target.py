@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from bench.interrupting import spawn
 from bench.load import ROOT
 from bench.wire import Address
 
@@ -80,12 +81,11 @@ class OwnTarget(Target):
         # Its defaults are measured, not the settings of whoever measures: neither their
         # environment nor the .env file of their working directory is read.
         kept = {name: value for name, value in os.environ.items() if not name.startswith("PUBSUB_")}
-        self._process = subprocess.Popen(
+        self._process = spawn(
             self._command,
             cwd=self._folder,
             env=kept | {"PYTHONPATH": str(ROOT), "PUBSUB_LOG_LEVEL": "warning"},
             stdout=subprocess.PIPE,
-            start_new_session=True,  # Ctrl-C is ours; we stop it
         )
         try:
             self.address, self.pid = self._listening(self._process), self._process.pid

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.dialect import Dialect
+from bench.interrupting import spawn
 from bench.peers.nats import Nats, NatsReader, make_stream
 from bench.peers.readers import Reader
 from bench.peers.redis import Redis, RedisReader
@@ -56,13 +57,12 @@ def running(peer: Peer, folder: Path) -> Iterator[Target]:
     folder.mkdir()
     port = _free_port()
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
+        process = spawn(
             [*peer.command(program, port, folder)],
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            start_new_session=True,  # Ctrl-C is ours; we stop it
         )
     try:
         _wait_until_there(peer, process, ("127.0.0.1", port), folder)
