@@ -42,11 +42,11 @@ class Curve:
     measure: Callable[[OwnTarget, int, int], Figures]  # at a point, with so many messages
 
     def chart(self, folder: Path, messages: int, largest: int | None) -> Chart:
-        """Measure at each point up to `largest`, at least at two, each on data of its own."""
+        """Measure at each point up to `largest`, at least at one, each on data of its own."""
         points = [
             point
             for place, point in enumerate(self.points)
-            if place < 2 or largest is None or point <= largest
+            if place == 0 or largest is None or point <= largest
         ]
         figures = [self._at(point, folder / f"{self.name}-{point}", messages) for point in points]
         lines = [Line(name, [one[name] for one in figures]) for name in figures[0]]
