@@ -7,7 +7,7 @@ from textual.content import Content
 from textual.widgets import Input, Static
 
 from app.screens.fields import field
-from protocol.names import PASSWORD_LEAST
+from clients.names import PASSWORD_LEAST
 
 
 class PasswordFields(Vertical):

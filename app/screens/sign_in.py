@@ -23,7 +23,7 @@ from clients import (
 )
 from clients.errors import TurnedAway
 from clients.names import email_fault
-from protocol.reasons import Reason
+from clients.reasons import Reason
 
 SIGN_IN, CREATE = "sign-in", "create"
 TITLES = {SIGN_IN: "Sign in", CREATE: "Create account"}
