@@ -71,8 +71,9 @@ async def test_a_producer_resends_after_a_kill_and_each_message_is_stored_once(
             answers = await wire.read_many(MANY - answered)
             assert [line["id"] for line in answers] == [*range(answered + 1, MANY + 1)]
         else:
-            await wire.read()
-            answered += 1
+            if answered < MANY:  # a busy machine may have killed the one before too late
+                await wire.read()
+                answered += 1
             await broker.kill()
             answered += len(await rest(wire))
             broker = await start_broker("--port", "0", "--data-dir", data_dir)
