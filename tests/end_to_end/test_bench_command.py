@@ -134,7 +134,8 @@ async def interrupt(at: str, number: signal.Signals, folder: Path, *arguments: s
     assert process.stderr is not None
     while at not in (line := (await process.stderr.readline()).decode()):
         assert line, "it ended before that"
-    os.killpg(process.pid, number)
+    # A terminal's Ctrl-C goes to the whole group; what else ends a command goes to it alone.
+    (os.killpg if number == signal.SIGINT else os.kill)(process.pid, number)
     rest = (await process.stderr.read()).decode()
     assert await process.wait() == 130, rest
     assert "Traceback" not in rest
