@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.commands.ending import say
-from app.main import FAILED, WRONG_USAGE
+from app.exits import FAILED, WRONG_USAGE
 from app.places import default_data_dir
 from broker import Auth, Broker, CannotListen, Settings, StoreUnusable, TooOpen
 from broker.listening import shown
