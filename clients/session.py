@@ -314,7 +314,10 @@ class Session:
                 link = await self._reconnect(why)
             except RequestRefused as refused:
                 taken_over = refused.reason == Reason.TAKEN_OVER
-                self._end(Phase.CLOSED if taken_over else Phase.REFUSED, str(refused))
+                phase = Phase.CLOSED if taken_over else Phase.REFUSED
+                # That it was changed tells more than that it is wrong now.
+                changed = notice is not None and notice.reason == Reason.PASSWORD_CHANGED
+                self._end(phase, why if changed else str(refused))
                 return
 
     async def _reconnect(self, why: str) -> Link:
