@@ -32,7 +32,8 @@ def broker(
         typer.Option(
             envvar="PUBSUB_STORE",
             metavar="postgresql://...",
-            help="Keep everything in this PostgreSQL database instead.",
+            help="Keep everything in this PostgreSQL database instead. With a password in it, put"
+            " it into PUBSUB_STORE: everyone on this machine sees what is typed.",
         ),
     ] = None,
     tls_cert: Annotated[
@@ -165,6 +166,8 @@ def broker(
         store = None
     elif _typed(context, "store") and not _typed(context, "data_dir"):
         data_dir = None
+    if _typed(context, "store") and store is not None:
+        command.warn_of_password(store)
     options = command.Options(
         host=host,
         port=port,

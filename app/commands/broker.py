@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import re
 import resource
 import signal
 import sys
@@ -108,6 +109,15 @@ def wrong_usage(options: Options) -> str | None:
     if options.auth not in [one.value for one in Auth]:
         return f"--auth takes {' or '.join(Auth)}"
     return None
+
+
+def warn_of_password(store: str) -> None:
+    """Tell whoever typed the URL `store` with a password who can see it."""
+    if re.search(r"://[^/@]*:[^/@]*@|[?&]password=", store):
+        say(
+            "the password in --store can be seen by everyone on this machine, in the list of"
+            " processes; PUBSUB_STORE keeps it from them"
+        )
 
 
 def _raise_file_limit() -> None:

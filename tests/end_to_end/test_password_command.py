@@ -181,6 +181,19 @@ async def test_no_secret_is_in_the_list_of_processes_or_in_the_broker_s_log(
         assert secret not in ended.err
 
 
+@pytest.mark.parametrize("url", ["u:secret@127.0.0.1:1/x", "127.0.0.1:1/x?password=secret"])
+async def test_a_password_that_is_typed_in_store_is_warned_of_and_not_repeated(url: str) -> None:
+    store = f"postgresql://{url}"
+    typed = await run("broker", "--port", "0", "--store", store)
+    assert typed.code == 1
+    assert "PUBSUB_STORE keeps it from them" in typed.err
+    hidden = await run("broker", "--port", "0", env={"PUBSUB_STORE": store})
+    assert hidden.code == 1
+    assert "PUBSUB_STORE" not in hidden.err
+    for ended in (typed, hidden):
+        assert "secret" not in ended.err
+
+
 @pytest.mark.parametrize(
     "options",
     [
