@@ -9,7 +9,7 @@ import signal
 import sys
 from collections.abc import Coroutine
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.commands.ending import say
@@ -30,7 +30,7 @@ class Options:
     host: str
     port: int
     data_dir: Path | None
-    store: str | None
+    store: str | None = field(repr=False)
     tls_cert: Path | None
     tls_key: Path | None
     allow_unsafe_store: bool
