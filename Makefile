@@ -3,13 +3,17 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint check pictures clean benchmarks peers growth
+.PHONY: demo test fuzz lint check pictures clean benchmarks peers growth
 
 demo: .venv/.installed
 	$(BIN)/pubsub demo
 
 test: .venv/.installed-test
 	$(BIN)/python -m pytest -q -n 2
+
+# Five minutes of anything on the wire; FUZZ="--seconds 3600 --seed 7" says otherwise.
+fuzz: .venv/.installed-test
+	$(BIN)/python -m tests.fuzz $(FUZZ)
 
 lint: .venv/.installed-dev
 	$(BIN)/ruff check .

@@ -88,7 +88,14 @@ LEFT JOIN accounts ON accounts.id = coalesce(
     blocks.publishers[body.position], blocks.publishers[1]
 );
 
-INSERT INTO pubsub_schema (version) VALUES (1);
+-- Migration 2
+
+-- Passwords of accounts, as argon2id hashes. An account that has none signs in with its e-mail
+-- alone, where the broker allows that.
+
+ALTER TABLE accounts ADD COLUMN password_hash text;
+
+INSERT INTO pubsub_schema (version) VALUES (2);
 
 -- Sample data: three publishers, two subscribers, three topics with messages in each.
 -- Signing in as tientavu@tamu.edu brings five unread messages.

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import socket
+import ssl
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
@@ -10,14 +11,20 @@ from typing import Self
 from broker.census import Census
 from broker.connection import Connection
 from broker.disk import DiskWatch
+from broker.door import Door
 from broker.hub import Hub
-from broker.listening import bind, cannot_listen, close
-from broker.settings import Settings
+from broker.listening import bind, cannot_listen, close, on_loopback, too_open, watch_peers
+from broker.seldom import Seldom
+from broker.settings import Auth, Settings
 from broker.snapshot import Snapshot
 from broker.store.errors import StoreError
 from broker.store.interface import Store
 from broker.store.postgres import EmbeddedStore, PostgresStore
+from broker.tls import TlsEnd, server_context
 from protocol.reasons import Reason
+
+CONNECTIONS_PER_ADDRESS = 1_000  # where nothing else is said
+LINGERING = 100  # who are being told that there is no room; more are sent away without a word
 
 _logger = logging.getLogger("pubsub.broker")
 
@@ -45,6 +52,8 @@ class Broker:
         self._starting = asyncio.Lock()
         self._stopping: asyncio.Task[None] | None = None
         self._failed: asyncio.Future[None] | None = None
+        self._tls: ssl.SSLContext | None = None
+        self._refusals = Seldom()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -65,16 +74,21 @@ class Broker:
 
         Raises:
             StoreUnusable: a person has to do something about the store first.
-            CannotListen: the address is taken or not ours.
+            CannotListen: the address is taken or not ours, or the certificate cannot be used.
+            TooOpen: strangers reach the address, and TLS or passwords are off.
         """
         async with self._starting:
             if self._stopping is not None:
                 raise RuntimeError("this broker was stopped; make another")
-            # First of all: a port that is taken is known before anything is changed.
+            if self.settings.tls_cert is not None and self.settings.tls_key is not None:
+                self._tls = server_context(self.settings.tls_cert, self.settings.tls_key)
+            # Before the store: a port that is taken is known before anything is changed.
             sockets = await bind(self.settings.host, self.settings.port)
             try:
+                self._prepare_door(sockets)
                 await self._store.open()
-                self._hub = Hub(self.settings, self._store)
+                self._hub = Hub(self.settings, self._store, self._refusals)
+                await self._hub.gate.prepare()
                 self._hub.topics.load(await self._store.topics())
                 self.census = Census(self._hub, self.settings.data_dir)
                 await self._listen(sockets)
@@ -93,6 +107,15 @@ class Broker:
         if self._stopping is None:
             self._stopping = asyncio.get_running_loop().create_task(self._stop())
         await asyncio.shield(self._stopping)
+
+    def _prepare_door(self, sockets: list[socket.socket]) -> None:
+        settings, inside = self.settings, on_loopback(sockets)
+        guarded = self._tls is not None and settings.auth is Auth.PASSWORD
+        if not (inside or guarded or settings.insecure):
+            raise too_open(settings.host)
+        watch_peers(sockets, settings.dead_peer_s)
+        usual = settings.connections if inside else CONNECTIONS_PER_ADDRESS
+        self._door = Door(settings, settings.connections_per_address or usual, self._refusals)
 
     async def _listen(self, sockets: list[socket.socket]) -> None:
         """Serve on `sockets`, once everything that serving takes has an owner."""
@@ -133,8 +156,11 @@ class Broker:
         """
         return self.census.snapshot(rows)
 
-    def _accept(self) -> Connection:
-        return Connection(self._hub, self)
+    def _accept(self) -> asyncio.Protocol:
+        connection = Connection(self._hub, self)
+        if self._tls is None:
+            return connection
+        return TlsEnd(self._tls, connection, self._refusals.tell)
 
     def _task_ended(self, task: asyncio.Task[None]) -> None:
         """A task of ours has ended by itself: a fault of the program that must be seen."""
@@ -161,6 +187,7 @@ class Broker:
                     task.cancel()
                 await asyncio.gather(*self._tasks, return_exceptions=True)
                 await self._hub.close(self.settings.stop_wait_s)
+                self._door.close()
         finally:
             await self._store.close()
 
@@ -190,14 +217,19 @@ class Broker:
 
     def made(self, connection: Connection) -> None:
         """A connection tells that it has begun."""
-        if self._stopping is None:
-            self._connections.add(connection)
-            self.census.add(connection)
-        else:
+        self._connections.add(connection)
+        self.census.add(connection)
+        if self._stopping is not None:
             connection.abort()  # it was on its way when the broker stopped listening
+        elif (
+            not self._door.enter(connection)
+            and len(self._connections) - self._door.inside > LINGERING
+        ):
+            connection.abort()
 
     def gone(self, connection: Connection) -> None:
         """A connection tells that it has ended."""
+        self._door.leave(connection)
         self._connections.discard(connection)
         self.census.forget(connection)
         self._one_gone.set()

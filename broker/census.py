@@ -101,7 +101,7 @@ class Census:
             bytes_in=self._received + sum(one.received for one in self._seen),
             bytes_out=self._written + sum(one.written for one in self._seen),
             commits=log.commits,
-            refusals=hub.refusals,
+            refusals=hub.refused,
             ack_p50_s=p50,
             ack_p99_s=p99,
             connections=len(self._seen),

@@ -11,7 +11,9 @@ from typing import Protocol, cast
 
 from broker.hub import Hub
 from broker.session import Session
+from broker.tls import HANDSHAKE_BYTE, RECORD_BYTES, TAKES_NO_TLS, TlsEnd
 from protocol.lines import LineSplitter
+from protocol.replies import notice_v1
 
 FIRST_LOOK_S = 0.001  # until the first look whether a closing peer has taken everything
 LONGEST_LOOK_S = 0.1
@@ -36,11 +38,13 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_finishing",
+        "_heard",
         "_hub",
         "_owner",
         "_reading",
         "_splitter",
         "_transport",
+        "_turned_away",
         "congested",
         "received",
         "session",
@@ -56,7 +60,9 @@ class Connection(asyncio.Protocol):
         self._owner = owner
         self._splitter = LineSplitter(hub.settings.line_bytes)
         self._reading = True
+        self._heard = False
         self._finishing = False
+        self._turned_away = False
         self.congested = False
         self.written = 0
         self.received = 0  # bytes, as written
@@ -71,12 +77,18 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.received += len(data)
+        if not self._heard:
+            self._heard = True
+            if data[0] == HANDSHAKE_BYTE:
+                self._hub.refusals.tell(f"{self.source} came with TLS, which this port takes not")
+                self.turn_away(TAKES_NO_TLS)
+                return
         self.session.receive(self._splitter.feed(data))
 
     def eof_received(self) -> bool:
         self.session.receive(self._splitter.end())
         self.session.receive_eof()
-        return True  # the other direction stays open until everything is answered
+        return not self._turned_away  # the other direction stays open until everything is answered
 
     def pause_writing(self) -> None:
         self.congested = True
@@ -129,12 +141,15 @@ class Connection(asyncio.Protocol):
         """Return how many of the written bytes the peer's TCP has acknowledged.
 
         Once the connection is closing its buffers are thrown away and tell nothing any
-        more, so then this is 0.
+        more, so then this is 0. Under TLS it may be less than that by a record: of one that
+        has not arrived whole the peer cannot read a byte.
         """
         if self._transport.is_closing():
             return 0
-        unsent = self._transport.get_write_buffer_size()
-        return self.written - unsent - self._unacknowledged()
+        under_way = self._transport.get_write_buffer_size() + self._unacknowledged()
+        if under_way and isinstance(self._transport, TlsEnd):
+            under_way += RECORD_BYTES
+        return self.written - under_way
 
     def finish(self) -> None:
         """Close once the peer has acknowledged all that was written.
@@ -149,6 +164,32 @@ class Connection(asyncio.Protocol):
     def abort(self) -> None:
         """Close at once; what was not sent is lost."""
         self._transport.abort()
+
+    def turn_away(self, why: str) -> None:
+        """Say in one line why this connection is not served, and close it.
+
+        What the peer sends until it has heard that is taken and thrown away, within a bounded
+        time: a socket that is closed before takes the line back.
+        """
+        self.session.end()
+        self.write(notice_v1(why))
+        if self._transport.can_write_eof():
+            self._turned_away = True
+            self._transport.write_eof()
+            wait_s = self._hub.settings.stop_wait_s
+            asyncio.get_running_loop().call_later(wait_s, self._transport.abort)
+        else:
+            self.finish()
+
+    @property
+    def known(self) -> bool:
+        """Whether somebody has signed in."""
+        return self.session.account is not None
+
+    @property
+    def source(self) -> str:
+        """The address that the peer connects from."""
+        return str((self._transport.get_extra_info("peername") or ["somebody"])[0])
 
     def _look(self, pause_s: float, taken: int, since: float) -> None:
         """Close if everything has arrived, else look again a little later.

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 from broker.cache import BlockCache
 from broker.delivery import Delivery, Reader
 from broker.fetcher import Fetcher
+from broker.gate import Gate
 from broker.gathering import BlockLimits
 from broker.log import Log, LogLimits
 from broker.saver import CursorSaver
+from broker.seldom import Seldom
 from broker.settings import Settings
 from broker.store.errors import StoreError
 from broker.store.interface import Store
@@ -19,6 +21,8 @@ from protocol.reasons import Reason
 
 if TYPE_CHECKING:
     from broker.session import Session
+
+Work = Coroutine[None, None, None]  # a request that takes time
 
 _logger = logging.getLogger("pubsub.broker")
 
@@ -29,9 +33,12 @@ class Hub:
     A subscriber has one session at a time, and so has a producer: a newer one takes over.
     """
 
-    def __init__(self, settings: Settings, store: Store) -> None:
+    def __init__(self, settings: Settings, store: Store, refusals: Seldom) -> None:
         self.settings = settings
         self.store = store
+        self.refusals = refusals
+        self.gate = Gate(store, settings.auth, settings.password_threads)
+        self.sessions: set[Session] = set()  # who is signed in
         self.topics = Topics()
         self.cache = BlockCache(settings.cache_bytes)
         self.saver = CursorSaver(store)
@@ -43,11 +50,11 @@ class Hub:
         block = BlockLimits(settings.block_messages, block_bytes)
         limits = LogLimits(block, settings.commit_bytes, settings.store_wait_s)
         self.log = Log(store, self.cache, limits, self.delivery.deliver)
-        self.refusals = 0  # requests answered with an error since the start
+        self.refused = 0  # requests answered with an error since the start
         self._tasks: set[asyncio.Task[None]] = set()  # requests that take time
         self._holders: dict[object, Session] = {}  # who is signed in as a subscriber or producer
 
-    def start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+    def start(self, work: Work) -> asyncio.Task[None]:
         """Begin `work`; `close` waits for it."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
@@ -65,6 +72,7 @@ class Hub:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.gate.close()
 
     def take_over(self, key: object, session: "Session") -> None:
         """Make `session` the one that holds `key`, telling and closing the one that did."""
@@ -77,6 +85,18 @@ class Hub:
                 Reason.TAKEN_OVER,
                 "a newer session of this account has taken over; this connection is closed",
             )
+
+    def end_others(self, session: "Session") -> None:
+        """End all sessions of the account of `session` but that one: its password has changed."""
+        assert session.account is not None
+        ours = session.account.id
+        for other in [one for one in self.sessions if one.account and one.account.id == ours]:
+            if other is not session:
+                other.close(
+                    Reason.PASSWORD_CHANGED,
+                    "the password of this account was changed; this connection is closed,"
+                    " sign in with the new one",
+                )
 
     def holds(self, key: object, session: "Session") -> bool:
         return self._holders.get(key) is session
@@ -94,6 +114,7 @@ class Hub:
             session.confirm()
             self.delivery.detach_all(reader)
         self.release(session)
+        self.sessions.discard(session)
         session.account = session.producer = session.reader = None
         self.saver.save_soon()
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import ipaddress
 import socket
 from collections.abc import Iterable
 from typing import Any
@@ -9,9 +10,16 @@ from typing import Any
 # A host may have addresses of a kind that this machine does not use, such as IPv6.
 _NOT_HERE = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
 
+# macOS has its own name for it.
+_KEEPALIVE_IDLE: int = getattr(socket, "TCP_KEEPIDLE", 0) or getattr(socket, "TCP_KEEPALIVE", 0)
+
 
 class CannotListen(Exception):
     """The address cannot be listened on. The text says why and what to do."""
+
+
+class TooOpen(CannotListen):
+    """Strangers could reach the address, and nothing would keep them out."""
 
 
 async def bind(host: str, port: int) -> list[socket.socket]:
@@ -41,6 +49,34 @@ async def bind(host: str, port: int) -> list[socket.socket]:
         close(bound)
         raise cannot_listen(host, port, error) from error
     return bound
+
+
+def on_loopback(sockets: Iterable[socket.socket]) -> bool:
+    """Whether only this machine reaches all of `sockets`."""
+    return all(ipaddress.ip_address(one.getsockname()[0]).is_loopback for one in sockets)
+
+
+def too_open(host: str) -> TooOpen:
+    return TooOpen(
+        f"{host} can be reached from other machines, where anyone could read along and sign in as"
+        " anyone. Add --tls-cert FILE --tls-key FILE --auth password, or listen on 127.0.0.1, or"
+        " add --insecure if that network is yours alone"
+    )
+
+
+def watch_peers(sockets: Iterable[socket.socket], dead_peer_s: int) -> None:
+    """Have the connections of `sockets` break when a peer's machine is silent for so long.
+
+    They have it from the socket that listens. A peer that merely has nothing to say answers.
+    """
+    probes = 4
+    idle_s = max(dead_peer_s // 2, 1)
+    every_s = max((dead_peer_s - idle_s) // probes, 1)
+    for one in sockets:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        one.setsockopt(socket.IPPROTO_TCP, _KEEPALIVE_IDLE, idle_s)
+        one.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, every_s)
+        one.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, probes)
 
 
 def close(sockets: Iterable[socket.socket]) -> None:

@@ -7,14 +7,14 @@ that a whole life in one packet works and replies need no sorting.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from typing import Protocol
 
 from broker import actions
 from broker.delivery import Outlet, Reader
 from broker.gathering import Ticket
-from broker.hub import Hub
+from broker.hub import Hub, Work
 from broker.producer import Producer
 from broker.store.errors import StoreError, StoreRefused
 from broker.store.interface import Account
@@ -34,6 +34,10 @@ _logger = logging.getLogger("pubsub.session")
 
 class Peer(Outlet, Protocol):
     """What a session sees of its connection."""
+
+    @property
+    def source(self) -> str:
+        """The address that the peer connects from."""
 
     def finish(self) -> None:
         """Close once the other side has taken all that was written."""
@@ -157,7 +161,7 @@ class Session:
         self.peer.write(refusal(refused, request.id).line(max(self.version, wanted)))
 
     def _count_refused(self, refused: RequestRefused, count: int = 1) -> None:
-        self._hub.refusals += count
+        self._hub.refused += count
         self.last_refusal = refused.text
 
     # working through the inbox
@@ -236,8 +240,12 @@ class Session:
         if waiting is not None:
             self._task = self._hub.start(self._await(request, waiting))
 
-    async def _await(self, request: AnyRequest, waiting: Awaitable[None]) -> None:
+    async def _await(self, request: AnyRequest, waiting: Work) -> None:
         """See a request through that takes time, then go on with those behind it."""
+        if self.lost:  # since it was asked, and nothing of it has begun
+            waiting.close()
+            self._task = None
+            return
         try:
             await waiting
         except RequestRefused as refused:

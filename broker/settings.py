@@ -1,6 +1,7 @@
 """How a broker is set up: every bound in one place, with its unit in its name."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 
 KIB = 1024
@@ -11,14 +12,25 @@ MIB = 1024 * KIB
 ENVELOPE_BYTES = 4 * KIB
 
 
+class Auth(StrEnum):
+    """Who may sign in."""
+
+    OPEN = "open"  # whoever names an account that has no password
+    PASSWORD = "password"  # whoever knows its password, which every account needs
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """A broker's settings. Exactly one of `data_dir` and `store_url` says where its state is."""
 
     host: str = "127.0.0.1"
     port: int = 3000  # 0 takes any free one
+    tls_cert: Path | None = None  # the certificate and those that vouch for it, as PEM
+    tls_key: Path | None = None
+    auth: Auth = Auth.OPEN
+    insecure: bool = False  # listen beyond this machine without TLS and passwords
     data_dir: Path | None = None  # PostgreSQL is run out of it
-    store_url: str | None = None  # postgresql://...
+    store_url: str | None = field(default=None, repr=False)  # postgresql://..., with a password
     allow_unsafe_store: bool = False  # take a server that may lose acknowledged messages
 
     message_bytes: int = 1 * MIB  # of one message, as JSON
@@ -30,15 +42,22 @@ class Settings:
     high_water_bytes: int = 1 * MIB  # unsent to one connection, before it falls behind
     unfinished_bytes: int = 4 * MIB  # unanswered publishes of one connection
     backlog: int = 1_024  # connections that wait to be accepted
+    connections: int = 16_384
+    connections_per_address: int | None = None  # None: 1,000, and all of them on loopback
+    password_threads: int = 2  # passwords that are hashed or checked at a time
 
     cursor_save_s: float = 0.5
     store_wait_s: float = 30.0  # a publish waits for the store this long, then is refused
     stop_wait_s: float = 5.0  # connections get this long to take what is left for them
+    sign_in_s: float = 60.0  # a connection has this long to sign in
+    dead_peer_s: int = 120  # a peer whose machine is silent for so long is given up
     disk_floor_bytes: int = 256 * MIB  # with less free, publishes are refused
 
     def __post_init__(self) -> None:
         if (self.data_dir is None) == (self.store_url is None):
             raise ValueError("a broker takes either a data directory or a store URL")
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("TLS takes both a certificate and its key")
 
     @property
     def line_bytes(self) -> int:

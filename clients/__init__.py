@@ -6,24 +6,30 @@
 from clients.address import BadAddress
 from clients.errors import (
     AccountNotFound,
+    BrokerNotTrusted,
     NoBroker,
+    PasswordNeeded,
     PubSubError,
     RequestRefused,
     SessionEnded,
     TopicNotFound,
+    WrongPassword,
 )
 from clients.observer import Observer
 from clients.publisher import Publisher
 from clients.states import Phase, State
 from clients.subscriber import Subscriber
+from clients.trust import UnusableCA
 from clients.values import Message, Receipt
 
 __all__ = [
     "AccountNotFound",
     "BadAddress",
+    "BrokerNotTrusted",
     "Message",
     "NoBroker",
     "Observer",
+    "PasswordNeeded",
     "Phase",
     "PubSubError",
     "Publisher",
@@ -33,4 +39,6 @@ __all__ = [
     "State",
     "Subscriber",
     "TopicNotFound",
+    "UnusableCA",
+    "WrongPassword",
 ]

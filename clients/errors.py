@@ -12,6 +12,14 @@ class NoBroker(PubSubError):
     """No broker was reached at any of the addresses: start one, or name another."""
 
 
+class BrokerNotTrusted(NoBroker):
+    """What answers is not known to be the broker: its certificate, or its TLS, is not right."""
+
+
+class TurnedAway(NoBroker):
+    """A broker answered and does not serve this connection; the text says why."""
+
+
 class SessionEnded(PubSubError):
     """The session is over for good: closed, taken over, or not let in again.
 
@@ -38,12 +46,22 @@ class AccountNotFound(RequestRefused):
     """No account has this address: `create=True` makes it."""
 
 
+class PasswordNeeded(RequestRefused):
+    """The account is signed in to with a password, and none was given."""
+
+
+class WrongPassword(RequestRefused):
+    """The account has another password, or, where the broker does not tell, there is none."""
+
+
 # What a broker says while it, or its store, is away for a moment. It is asked again.
-PASSING = frozenset({Reason.STORE_UNAVAILABLE, Reason.STOPPING})
+PASSING = frozenset({Reason.STORE_UNAVAILABLE, Reason.STOPPING, Reason.TRY_LATER})
 
 _KINDS = {
     Reason.TOPIC_NOT_FOUND: TopicNotFound,
     Reason.ACCOUNT_NOT_FOUND: AccountNotFound,
+    Reason.PASSWORD_NEEDED: PasswordNeeded,
+    Reason.WRONG_PASSWORD: WrongPassword,
 }
 
 

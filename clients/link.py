@@ -7,10 +7,12 @@ import asyncio
 import os
 import re
 import socket
+import ssl
 from typing import Protocol, cast
 
 from clients.address import Address
 from clients.errors import NoBroker
+from clients.trust import not_trusted
 from protocol.incoming import Broadcast, Delivered, Reply, Unread, decode
 from protocol.lines import LineSplitter, LineTooLong
 from protocol.replies import Error
@@ -57,6 +59,8 @@ class Link(asyncio.Protocol):
         try:
             for line in self._splitter.feed(data):
                 self._take(line)
+                if self._fault:
+                    return  # aborted: what stands behind it is not looked at
         except (ValueError, RecursionError) as error:
             # The error may quote what came, which can be anything.
             self.abort(f"it does not speak version 2 of the protocol: {ascii(str(error))[1:120]}")
@@ -109,25 +113,32 @@ class Link(asyncio.Protocol):
             self._receiver.delivered(incoming, len(line))
         elif isinstance(incoming, Error) and not isinstance(incoming.id, int | str):
             self.notice = incoming  # the broker is about to close
+            if not incoming.reason:
+                self.abort(incoming.message)  # it does not know us, nor that we are to be served
         elif not isinstance(incoming.id, int | str):
             raise ValueError("a reply has no id")
         else:
             self._receiver.answered(incoming)
 
 
-async def open_link(address: Address, receiver: Receiver, timeout_s: float) -> Link:
-    """Connect to `address`.
+async def open_link(
+    address: Address, receiver: Receiver, timeout_s: float, tls: ssl.SSLContext | None = None
+) -> Link:
+    """Connect to `address`, with TLS where `tls` is given.
 
     Raises:
         NoBroker: nothing answers there.
+        BrokerNotTrusted: something does, which may not be the broker.
     """
     try:
         async with asyncio.timeout(timeout_s):
             _, link = await asyncio.get_running_loop().create_connection(
-                lambda: Link(receiver), address.host, address.port
+                lambda: Link(receiver), address.host, address.port, ssl=tls
             )
     except TimeoutError as error:
         raise NoBroker(f"{address}: no answer within {timeout_s:g} s") from error
+    except ssl.SSLError as error:
+        raise not_trusted(address, address.host, error) from error
     except OSError as error:
         raise NoBroker(f"{address}: {_plain(error)}") from error
     except ValueError as error:

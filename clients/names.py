@@ -1,6 +1,7 @@
 """The rules for names, for forms that tell of a fault before anything is sent."""
 
 from protocol import names
+from protocol.names import PASSWORD_LEAST as PASSWORD_LEAST
 from protocol.reasons import RequestRefused
 
 

@@ -1,7 +1,8 @@
 """How a client connects."""
 
 from collections.abc import Callable
-from typing import TypedDict
+from pathlib import Path
+from typing import Literal, TypedDict
 
 from clients.backoff import Backoff
 from clients.states import State
@@ -17,13 +18,23 @@ class Options(TypedDict, total=False):
     `on_state` is called at every change of `state`, inside the event loop; what it raises is
     given to the loop's exception handler and changes nothing. `backoff` says how long to wait
     between tries.
+
+    `tls` connects with TLS and takes a broker whose certificate is for the name in its address
+    and vouched for by somebody the system trusts, or, where `ca` is given, somebody in that
+    file of PEM certificates. `ca` means TLS.
+
+    `password` is the account's. With `create=True` it becomes that of an account that is made.
+    With `create="new"` the account is made, and one that is there is not signed in to.
     """
 
-    create: bool
+    create: bool | Literal["new"]
     on_state: StateWatcher | None
     backoff: Backoff
     timeout_s: float
     heartbeat_s: float
+    tls: bool
+    ca: Path | None
+    password: str | None
 
 
 def check(options: Options) -> None:

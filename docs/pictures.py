@@ -11,6 +11,7 @@ from pathlib import Path
 
 from textual.pilot import Pilot
 
+from app.access import Access
 from app.demo.app import DemoApp
 from app.demo.app import Options as DemoOptions
 from app.publisher.app import PublisherApp
@@ -65,7 +66,7 @@ async def _prepare(address: str) -> None:
 
 
 async def _subscriber(address: str, folder: Path) -> None:
-    app = SubscriberApp(Options(connect=address, email=ADA, config_dir=folder / "ada"))
+    app = SubscriberApp(Options(access=Access(address, ADA), config_dir=folder / "ada"))
     async with app.run_test(size=SIZE) as pilot, Publisher(address, BOB) as bob:
         await _until(pilot, lambda: "shipment" in _text(pilot))
         for topic, text in LIVE:
@@ -75,7 +76,7 @@ async def _subscriber(address: str, folder: Path) -> None:
 
 
 async def _publisher(address: str, folder: Path) -> None:
-    app = PublisherApp(Options(connect=address, email=BOB, config_dir=folder / "bob"))
+    app = PublisherApp(Options(access=Access(address, BOB), config_dir=folder / "bob"))
     async with app.run_test(size=SIZE) as pilot:
         await _until(pilot, lambda: "orders.eu" in _text(pilot))
         await pilot.press("enter")

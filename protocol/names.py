@@ -1,4 +1,4 @@
-"""What may be a name: roles, e-mail addresses, topics, producers.
+"""What may be a name: roles, e-mail addresses, topics, producers. And what a password may be.
 
 The rules are deliberately few, so that they can be told in one sentence each; the sentence
 is the error a client gets.
@@ -11,6 +11,7 @@ from protocol.reasons import Reason, RequestRefused
 EMAIL_LIMIT = 254  # characters; RFC 5321 allows no longer address
 TOPIC_NAME_LIMIT = 200  # characters
 PRODUCER_LIMIT = 100  # characters
+PASSWORD_LEAST, PASSWORD_LIMIT = 8, 200  # characters
 
 
 class Role(StrEnum):
@@ -69,6 +70,16 @@ def producer(text: str) -> str:
             Reason.BAD_REQUEST,
             f"{_shown(text)} is not a producer: it takes 1 to {PRODUCER_LIMIT} printable"
             " characters and neither begins nor ends with a space",
+        )
+    return text
+
+
+def new_password(text: str) -> str:
+    """Return `text` if it may become a password. It is never quoted."""
+    if not PASSWORD_LEAST <= len(text) <= PASSWORD_LIMIT:
+        raise RequestRefused(
+            Reason.BAD_PASSWORD,
+            f"a password takes {PASSWORD_LEAST} to {PASSWORD_LIMIT} characters; choose another",
         )
     return text
 

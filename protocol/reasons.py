@@ -19,11 +19,16 @@ class Reason(StrEnum):
     WRONG_ROLE = "wrong_role"
     ACCOUNT_EXISTS = "account_exists"
     ACCOUNT_NOT_FOUND = "account_not_found"
+    PASSWORD_NEEDED = "password_needed"  # the account has one, or the broker lets nobody in without
+    WRONG_PASSWORD = "wrong_password"
+    BAD_PASSWORD = "bad_password"  # a new one that is too short or too long
+    TRY_LATER = "try_later"  # after too many wrong passwords, or while too many are being checked
     TOPIC_EXISTS = "topic_exists"
     TOPIC_NOT_FOUND = "topic_not_found"
     NOT_SUBSCRIBED = "not_subscribed"
     TAKEN_OVER = "taken_over"  # a newer session of the same subscriber or producer began
     DISCONNECTED = "disconnected"  # whoever runs the broker has ended the session
+    PASSWORD_CHANGED = "password_changed"  # by another session, and this one has ended
     LOW_DISK = "low_disk"  # publishes are refused until there is space again
     STORE_UNAVAILABLE = "store_unavailable"  # it is not known whether it was stored
     STOPPING = "stopping"  # the broker is being shut down

@@ -124,10 +124,10 @@ class Error(Reply, tag="error", kw_only=True):
     """The request was not carried out, or the broker has to tell something."""
 
     message: str
-    reason: str
+    reason: str = ""  # a notice to somebody of whom nothing is known yet has none
 
     def _line_v1(self) -> bytes:
-        return _encoder.encode({"action": "error", "message": self.message}) + b"\n"
+        return notice_v1(self.message)
 
 
 def refusal(refused: RequestRefused, request_id: RequestId = UNSET) -> Error:
@@ -137,6 +137,11 @@ def refusal(refused: RequestRefused, request_id: RequestId = UNSET) -> Error:
         message=refused.text,
         reason=refused.reason.value,
     )
+
+
+def notice_v1(text: str) -> bytes:
+    """Return the line for somebody who is turned away before anything is known of them."""
+    return _encoder.encode({"action": "error", "message": text}) + b"\n"
 
 
 def published_lines(ids: list[RequestId], first_seq: int) -> bytes:

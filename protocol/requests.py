@@ -5,7 +5,7 @@ ignored, so that a newer client can speak to an older broker.
 """
 
 from collections.abc import Sequence
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -21,9 +21,23 @@ Seq = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 
 class Request(Struct, tag_field="action", gc=False, omit_defaults=True):
-    """A request. `id` is echoed on its reply where the connection speaks version 2."""
+    """A request. `id` is echoed on its reply where the connection speaks version 2.
+
+    Passwords are not shown where a request is printed, in a log or a traceback.
+    """
 
     version_needed: ClassVar[int] = 1
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        values = [(name, getattr(self, name)) for name in self.__struct_fields__]
+        return [
+            (name, "***" if "password" in name and value is not UNSET else value)
+            for name, value in values
+        ]
+
+    def __repr__(self) -> str:
+        fields = ", ".join(f"{name}={value!r}" for name, value in self.__rich_repr__())
+        return f"{type(self).__name__}({fields})"
 
 
 class Create(Request, tag="create"):
@@ -34,6 +48,7 @@ class Create(Request, tag="create"):
     version: Literal[1, 2] = 1
     producer: str | UnsetType = UNSET
     id: Id | UnsetType = UNSET
+    password: str | UnsetType = UNSET
 
 
 class Connect(Request, tag="connect"):
@@ -43,6 +58,16 @@ class Connect(Request, tag="connect"):
     version: Literal[1, 2] = 1
     producer: str | UnsetType = UNSET
     deliver: bool = True
+    id: Id | UnsetType = UNSET
+    password: str | UnsetType = UNSET
+
+
+class ChangePassword(Request, tag="change_password"):
+    """Give the account another password, or its first; `old_password` is the one it has."""
+
+    version_needed = 2
+    password: str
+    old_password: str | UnsetType = UNSET
     id: Id | UnsetType = UNSET
 
 
@@ -125,6 +150,7 @@ class Ping(Request, tag="ping"):
 AnyRequest = (
     Create
     | Connect
+    | ChangePassword
     | CreateTopic
     | PublishMsg
     | PublishMany

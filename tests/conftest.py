@@ -17,6 +17,7 @@ from hypothesis import settings
 from broker import Broker, Settings
 from broker.store.embedded import Address, EmbeddedPostgres
 from broker.store.postgres.schema import migrate
+from tests.certificates import Certificates, make_certificates
 from tests.wire import Wire
 
 TEMPLATE = "pubsub_template"
@@ -110,6 +111,12 @@ async def _connect(server: Address, database: str) -> asyncpg.Connection:
     return await asyncpg.connect(
         host=server.host, port=server.port, user=server.user, database=database
     )
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """A broker's certificate and who vouches for it."""
+    return make_certificates(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.fixture

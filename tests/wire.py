@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Self
 
@@ -14,8 +15,9 @@ class Wire:
         self.writer = writer
 
     @classmethod
-    async def open(cls, port: int, limit: int = 2**24) -> Self:
-        return cls(*await asyncio.open_connection("127.0.0.1", port, limit=limit))
+    async def open(cls, port: int, limit: int = 2**24, **how: Any) -> Self:
+        """Connect; `how` may name `ssl`, or a `local_addr` to come from."""
+        return cls(*await asyncio.open_connection("127.0.0.1", port, limit=limit, **how))
 
     def send_bytes(self, data: bytes) -> None:
         self.writer.write(data)
@@ -56,3 +58,12 @@ class Wire:
         self.writer.close()
         with suppress(ConnectionError):  # the broker may have been faster
             await self.writer.wait_closed()
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Let the loop turn until `holds()`."""
+    turn = asyncio.Event()
+    while not holds():
+        asyncio.get_running_loop().call_soon(turn.set)
+        await turn.wait()
+        turn.clear()

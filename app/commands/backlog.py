@@ -2,18 +2,19 @@
 
 import msgspec
 
-from app.commands.ending import run as run_command
+from app.access import Access
+from app.commands.ending import run_signed_in
 from app.commands.output import write
 from app.commands.table import print_table
 from app.commands.topics import topic_states
 
 
-def run(connect: str, email: str | None, *, as_json: bool) -> None:
-    run_command(_show(connect, email, as_json))
+def run(access: Access, *, as_json: bool) -> None:
+    run_signed_in(access, lambda known: _show(known, as_json))
 
 
-async def _show(connect: str, email: str | None, as_json: bool) -> None:
-    role, states = await topic_states(connect, email)
+async def _show(access: Access, as_json: bool) -> None:
+    role, states = await topic_states(access)
     own = role == "subscriber"
     rows: list[dict[str, str | int]]
     if own:

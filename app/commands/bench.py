@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from app.commands.ending import Failed, WrongUsage, run_checked
+from app.commands.ending import run_checked
+from app.commands.faults import Failed, WrongUsage
 from app.commands.output import write
 from bench.checking import Wrong
 from bench.machine import about

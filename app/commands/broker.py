@@ -2,18 +2,20 @@
 
 import asyncio
 import gc
-import ipaddress
 import logging
+import re
+import resource
 import signal
 import sys
 from collections.abc import Coroutine
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.commands.ending import say
-from app.main import FAILED, WRONG_USAGE
+from app.exits import FAILED, WRONG_USAGE
 from app.places import default_data_dir
-from broker import Broker, CannotListen, Settings, StoreUnusable
+from broker import Auth, Broker, CannotListen, Settings, StoreUnusable, TooOpen
 from broker.listening import shown
 from broker.settings import KIB, MIB
 
@@ -28,9 +30,17 @@ class Options:
     host: str
     port: int
     data_dir: Path | None
-    store: str | None
+    store: str | None = field(repr=False)
+    tls_cert: Path | None
+    tls_key: Path | None
     allow_unsafe_store: bool
+    auth: str
     insecure: bool
+    max_connections: int
+    max_connections_per_address: int | None
+    sign_in_s: float
+    dead_peer_s: int
+    max_unfinished_kb: int
     cache_mb: int
     max_message_kb: int
     store_wait_s: float
@@ -48,9 +58,13 @@ def run(options: Options) -> None:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
+    _raise_file_limit()
     try:
         with asyncio.Runner(loop_factory=new_loop) as runner:
             runner.run(_serve(settings_of(options)))
+    except TooOpen as error:
+        say(str(error))
+        sys.exit(WRONG_USAGE)
     except (CannotListen, StoreUnusable) as error:
         say(str(error))
         sys.exit(FAILED)
@@ -64,6 +78,15 @@ def settings_of(options: Options) -> Settings:
         port=options.port,
         data_dir=data_dir,
         store_url=options.store,
+        tls_cert=options.tls_cert,
+        tls_key=options.tls_key,
+        auth=Auth(options.auth),
+        insecure=options.insecure,
+        connections=options.max_connections,
+        connections_per_address=options.max_connections_per_address,
+        sign_in_s=options.sign_in_s,
+        dead_peer_s=options.dead_peer_s,
+        unfinished_bytes=options.max_unfinished_kb * KIB,
         allow_unsafe_store=options.allow_unsafe_store,
         cache_bytes=options.cache_mb * MIB,
         message_bytes=options.max_message_kb * KIB,
@@ -77,23 +100,32 @@ def wrong_usage(options: Options) -> str | None:
         return "--store and --data-dir exclude each other; give one of them"
     if options.store is not None and not options.store.startswith(("postgresql://", "postgres://")):
         return "--store takes a URL that begins with postgresql://"
+    if (options.tls_cert is None) != (options.tls_key is None):
+        return "--tls-cert and --tls-key go together; give both, or neither"
     if options.log_level.lower() not in LEVELS:
         return f"--log-level takes one of {', '.join(LEVELS)}"
     if not options.host:
         return "--host takes an address or a name of this machine, such as 127.0.0.1"
-    if not options.insecure and not _is_loopback(options.host):
-        return (
-            f"{options.host} can be reached from other machines, and anyone there could sign in"
-            " as anyone; listen on 127.0.0.1, or add --insecure if that network is yours alone"
-        )
+    if options.auth not in [one.value for one in Auth]:
+        return f"--auth takes {' or '.join(Auth)}"
     return None
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+def warn_of_password(store: str) -> None:
+    """Tell whoever typed the URL `store` with a password who can see it."""
+    if re.search(r"://[^/@]*:[^/@]*@|[?&]password=", store):
+        say(
+            "the password in --store can be seen by everyone on this machine, in the list of"
+            " processes; PUBSUB_STORE keeps it from them"
+        )
+
+
+def _raise_file_limit() -> None:
+    """Let the process open as many files as it may: each connection is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with suppress(ValueError, OSError):  # some systems allow less than they say
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def new_loop() -> asyncio.AbstractEventLoop:

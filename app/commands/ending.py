@@ -3,19 +3,15 @@
 import asyncio
 import sys
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import NoReturn
 
-from app.main import FAILED, INTERRUPTED, NO_BROKER, WRONG_USAGE
+from app.access import Access
+from app.commands.faults import Failed, WrongUsage
+from app.commands.passwords import ask
+from app.exits import FAILED, INTERRUPTED, NO_BROKER, WRONG_USAGE
 from app.text import harmless
-from clients import BadAddress, NoBroker, RequestRefused, SessionEnded
-
-
-class WrongUsage(Exception):
-    """The command was called in a way that cannot work; the text says how it can."""
-
-
-class Failed(Exception):
-    """The command could not do what it is for; the text says why."""
+from clients import BadAddress, NoBroker, PasswordNeeded, RequestRefused, SessionEnded, UnusableCA
 
 
 def say(text: str) -> None:
@@ -23,16 +19,38 @@ def say(text: str) -> None:
     print(f"pubsub: {harmless(text)}", file=sys.stderr, flush=True)
 
 
-def run(work: Coroutine[None, None, None]) -> None:
+def run_signed_in(
+    access: Access, work: Callable[[Access], Coroutine[None, None, None]], *, create: bool = False
+) -> None:
     """Run a client command to its end, and exit with what its failure stands for."""
-    run_checked(lambda: asyncio.run(work))
+    run_checked(lambda: signed_in(access, work, create=create))
+
+
+def signed_in(
+    access: Access, work: Callable[[Access], Coroutine[None, None, None]], *, create: bool = False
+) -> Access:
+    """Do `work`, and return the access with which the broker let it in.
+
+    Where the broker asks for a password and none was given, a person is asked and `work` begun
+    again; with `create` it is typed twice, as it may become that of a new account. Nothing runs
+    meanwhile, so that Ctrl-C ends the asking.
+    """
+    try:
+        asyncio.run(work(access))
+    except PasswordNeeded as needed:
+        try:
+            access = replace(access, password=ask(twice=create))
+        except WrongUsage as error:
+            raise PasswordNeeded(needed.reason, str(error)) from error
+        asyncio.run(work(access))
+    return access
 
 
 def run_checked(work: Callable[[], object]) -> None:
     """Do `work`, and exit with what its failure stands for."""
     try:
         work()
-    except (WrongUsage, BadAddress) as error:
+    except (WrongUsage, BadAddress, UnusableCA) as error:
         _exit(WRONG_USAGE, str(error))
     except UnicodeEncodeError:
         _exit(WRONG_USAGE, "a topic, a message or an e-mail that was given is not UTF-8 text")

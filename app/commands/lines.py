@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import msgspec
 
-from app.commands.ending import Failed
+from app.commands.faults import Failed
 
 READ_BYTES = 256 * 1024
 WIDEST = 6  # bytes that a byte of text takes in JSON at most

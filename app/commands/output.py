@@ -2,7 +2,7 @@
 
 import sys
 
-from app.commands.ending import Failed
+from app.commands.faults import Failed
 
 
 def write(data: bytes) -> None:

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from app.commands.ending import Failed, say
-from app.commands.ending import run as run_command
+from app.access import Access
+from app.commands.ending import run_signed_in, say
+from app.commands.faults import Failed
 from app.commands.lines import lines, too_long
 from app.commands.signing_in import Watcher, wanted_email, with_remedy
 from clients import AccountNotFound, Publisher, TopicNotFound
@@ -13,18 +14,19 @@ from clients import AccountNotFound, Publisher, TopicNotFound
 class Options:
     topic: str
     text: str | None
-    connect: str
-    email: str | None
+    access: Access
     create: bool
 
 
 def run(options: Options) -> None:
-    run_command(_publish(options))
+    run_signed_in(options.access, lambda access: _publish(access, options), create=options.create)
 
 
-async def _publish(options: Options) -> None:
-    email = wanted_email(options.email)
-    publisher = Publisher(options.connect, email, create=options.create, on_state=Watcher())
+async def _publish(access: Access, options: Options) -> None:
+    email = wanted_email(access)
+    publisher = Publisher(
+        access.connect, email, create=options.create, on_state=Watcher(), **access.options()
+    )
     try:
         async with publisher:
             if options.create:

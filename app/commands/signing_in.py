@@ -1,13 +1,15 @@
 """What all client commands have in common: who one is, and what is told of the connection."""
 
-from app.commands.ending import WrongUsage, say
+from app.access import Access
+from app.commands.ending import say
+from app.commands.faults import WrongUsage
 from clients import AccountNotFound, Phase, State
 
 
-def wanted_email(email: str | None) -> str:
-    if email is None:
+def wanted_email(access: Access) -> str:
+    if access.email is None:
         raise WrongUsage("say who you are with --email or PUBSUB_EMAIL")
-    return email
+    return access.email
 
 
 def with_remedy(error: AccountNotFound, email: str, cure: str = "add --create") -> AccountNotFound:

@@ -4,8 +4,9 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.commands.ending import Failed, WrongUsage
-from app.commands.ending import run as run_command
+from app.access import Access
+from app.commands.ending import run_signed_in
+from app.commands.faults import Failed, WrongUsage
 from app.commands.output import write
 from app.commands.signing_in import Watcher, wanted_email, with_remedy
 from app.record import record_of
@@ -17,8 +18,7 @@ from clients.subscriber import From
 @dataclass(frozen=True)
 class Options:
     topics: list[str]
-    connect: str
-    email: str | None
+    access: Access
     create: bool
     count: int | None
     from_: str | None
@@ -26,14 +26,19 @@ class Options:
 
 
 def run(options: Options) -> None:
-    run_command(_subscribe(options))
+    run_signed_in(options.access, lambda access: _subscribe(access, options), create=options.create)
 
 
-async def _subscribe(options: Options) -> None:
-    email = wanted_email(options.email)
+async def _subscribe(access: Access, options: Options) -> None:
+    email = wanted_email(access)
     place = _place(options.from_)
     subscriber = Subscriber(
-        options.connect, email, create=options.create, on_state=Watcher(), auto_confirm=False
+        access.connect,
+        email,
+        auto_confirm=False,
+        create=options.create,
+        on_state=Watcher(),
+        **access.options(),
     )
     try:
         async with subscriber:

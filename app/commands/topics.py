@@ -2,7 +2,8 @@
 
 import msgspec
 
-from app.commands.ending import run as run_command
+from app.access import Access
+from app.commands.ending import run_signed_in
 from app.commands.output import write
 from app.commands.signing_in import wanted_email, with_remedy
 from app.commands.table import print_table
@@ -12,22 +13,22 @@ from clients.values import TopicState
 MAKE_ONE = "`pubsub pub` and `pubsub sub` make one with --create"
 
 
-def run(connect: str, email: str | None, *, as_json: bool) -> None:
-    run_command(_list(connect, email, as_json))
+def run(access: Access, *, as_json: bool) -> None:
+    run_signed_in(access, lambda known: _list(known, as_json))
 
 
-async def topic_states(connect: str, email: str | None) -> tuple[str, list[TopicState]]:
+async def topic_states(access: Access) -> tuple[str, list[TopicState]]:
     """Return the account's role, and all topics, oldest first."""
-    wanted = wanted_email(email)
+    wanted = wanted_email(access)
     try:
-        async with Observer(connect, wanted) as observer:
+        async with Observer(access.connect, wanted, **access.options()) as observer:
             return observer.user_type, await observer.topics()
     except AccountNotFound as error:
         raise with_remedy(error, wanted, MAKE_ONE) from error
 
 
-async def _list(connect: str, email: str | None, as_json: bool) -> None:
-    _, states = await topic_states(connect, email)
+async def _list(access: Access, as_json: bool) -> None:
+    _, states = await topic_states(access)
     if as_json:
         write(b"".join(msgspec.json.encode(state) + b"\n" for state in states))
         return

@@ -6,7 +6,9 @@ import logging
 import os
 import sys
 
-from app.commands.ending import Failed, run_checked
+from app.access import Access
+from app.commands.ending import run_checked
+from app.commands.faults import Failed
 from clients.address import addresses
 
 OWN_MAIN = [sys.executable, "-P", "-m", "app.main"]
@@ -17,13 +19,14 @@ def serve_demo(pace_s: float, *, ascii_only: bool, port: int) -> None:
     serve(arguments, title="pubsub demo", port=port)
 
 
-def serve_subscriber(
-    connect: str, email: str | None, *, ascii_only: bool, keep: int, port: int
-) -> None:
-    run_checked(lambda: addresses(connect))
-    arguments = ["subscriber", f"--connect={connect}", f"--keep={keep}"]
+def serve_subscriber(access: Access, *, ascii_only: bool, keep: int, port: int) -> None:
+    """Serve the subscriber's screen. A password is asked for on the page."""
+    run_checked(lambda: addresses(access.connect))
+    arguments = ["subscriber", f"--connect={access.connect}", f"--keep={keep}"]
     arguments += ["--ascii"] if ascii_only else []
-    arguments += [] if email is None else [f"--email={email}"]
+    arguments += ["--tls"] if access.tls else []
+    arguments += [] if access.ca is None else [f"--ca={access.ca.absolute()}"]
+    arguments += [] if access.email is None else [f"--email={access.email}"]
     serve(arguments, title="pubsub subscriber", port=port)
 
 

@@ -1,7 +1,5 @@
 """The application `pubsub publisher`."""
 
-from collections.abc import Callable
-
 from textual import work
 from textual.screen import Screen
 
@@ -10,7 +8,8 @@ from app.publisher.screen import PublisherScreen
 from app.publisher.unsent_screen import UnsentScreen
 from app.screens.app import Options, PubSubApp
 from app.screens.session import MakeClient
-from clients import Publisher, State
+from clients import Publisher
+from clients.options import Options as ClientOptions
 
 
 class PublisherApp(PubSubApp):
@@ -23,10 +22,8 @@ class PublisherApp(PubSubApp):
         super().__init__(options)
 
     def make_client(self) -> MakeClient:
-        def make(
-            connect: str, email: str, create: bool, on_state: Callable[[State], None]
-        ) -> Publisher:
-            return Publisher(connect, email, create=create, on_state=on_state)
+        def make(connect: str, email: str, options: ClientOptions) -> Publisher:
+            return Publisher(connect, email, **options)
 
         return make
 

@@ -2,7 +2,7 @@
 
 import logging
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
@@ -10,6 +10,7 @@ from textual import work
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
+from app.access import Access
 from app.places import log_file
 from app.screens.base import BaseApp
 from app.screens.session import MakeClient, Session
@@ -20,8 +21,7 @@ from app.screens.sign_in import SignInScreen
 class Options:
     """What the command line says, the same for every screen."""
 
-    connect: str = "127.0.0.1:3000"
-    email: str | None = None
+    access: Access = field(default_factory=Access)
     ascii_only: bool = False
     data_dir: Path | None = None  # of a broker that is started here
     config_dir: Path | None = None
@@ -41,7 +41,7 @@ class PubSubApp(BaseApp):
         self.session = Session(
             self.kind,
             self.make_client(),
-            connect=options.connect,
+            access=options.access,
             memory=self.memory,
             symbols=self.symbols,
             data_dir=options.data_dir,
@@ -60,7 +60,7 @@ class PubSubApp(BaseApp):
     # beginning and ending
 
     def on_mount(self) -> None:
-        self._sign_in(self._options.email)
+        self._sign_in(self._options.access.email)
 
     @work(group="session", exclusive=True)
     async def _sign_in(self, email: str | None) -> None:

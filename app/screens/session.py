@@ -10,11 +10,12 @@ from typing import Protocol
 
 from textual.message_pump import MessagePump
 
+from app.access import Access
 from app.screens.memory import Memory
 from app.screens.own_broker import OwnBroker
 from app.screens.symbols import Symbols
-from clients import Observer, Phase, Publisher, RequestRefused, State, Subscriber
-from clients.errors import AccountNotFound
+from clients import Phase, Publisher, State, Subscriber
+from clients.options import Options as ClientOptions
 
 AnyClient = Publisher | Subscriber
 
@@ -22,9 +23,7 @@ AnyClient = Publisher | Subscriber
 class MakeClient(Protocol):
     """Makes the client of a kind of screen, not opened."""
 
-    def __call__(
-        self, connect: str, email: str, create: bool, on_state: Callable[[State], None]
-    ) -> AnyClient: ...
+    def __call__(self, connect: str, email: str, options: ClientOptions) -> AnyClient: ...
 
 
 class Session:
@@ -35,19 +34,20 @@ class Session:
         kind: str,
         make_client: MakeClient,
         *,
-        connect: str,
+        access: Access,
         memory: Memory,
         symbols: Symbols,
         data_dir: Path | None = None,
     ) -> None:
         self.kind = kind
-        self.connect = connect
+        self.connect = access.connect
         self.email = ""
         self.memory = memory
         self.symbols = symbols
         self.state = State(Phase.OFFLINE)
         self.own_broker = OwnBroker(data_dir)
         self.client: AnyClient | None = None
+        self._access = access
         self._make_client = make_client
         self._watchers: dict[MessagePump, Callable[[State], None]] = {}
 
@@ -65,15 +65,13 @@ class Session:
         self._watchers[widget] = watcher
         watcher(self.state)
 
-    async def begin(self, connect: str, email: str, *, create: bool) -> None:
+    async def begin(self, connect: str, email: str, password: str | None, *, create: bool) -> None:
         """Sign in, or make the account and sign in; a session there was ends.
 
         Raises:
-            BadAddress, NoBroker, RequestRefused: the session there was goes on.
+            BadAddress, UnusableCA, NoBroker, RequestRefused: the session there was goes on.
         """
-        if create:
-            await self._check_is_new(connect, email)
-        client = self._make_client(connect, email, create, self._on_state)
+        client = self._make_client(connect, email, self._options(password, create=create))
         before, state = self.client, self.state
         try:
             await client.open()
@@ -93,13 +91,14 @@ class Session:
             await self.client.close()
         await self.own_broker.stop()
 
-    async def _check_is_new(self, connect: str, email: str) -> None:
-        try:
-            async with Observer(connect, email):
-                pass
-        except AccountNotFound:
-            return
-        raise RequestRefused("account_exists", f"{email} has an account already; use Sign in")
+    def _options(self, password: str | None, *, create: bool) -> ClientOptions:
+        return {
+            "create": "new" if create else False,
+            "on_state": self._on_state,
+            "tls": self._access.tls,
+            "ca": self._access.ca,
+            "password": password or self._access.password,
+        }
 
     def _on_state(self, state: State) -> None:
         self.state = state

@@ -7,12 +7,23 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Button, Footer, Input, Static, Tab, Tabs
 
+from app.screens.fields import field
 from app.screens.own_broker import CannotStart
+from app.screens.password_fields import PasswordFields
 from app.screens.session import Session
 from app.screens.words import in_words
 from app.text import harmless
-from clients import AccountNotFound, BadAddress, NoBroker, Phase, RequestRefused, State
+from clients import (
+    BadAddress,
+    BrokerNotTrusted,
+    NoBroker,
+    Phase,
+    RequestRefused,
+    State,
+)
+from clients.errors import TurnedAway
 from clients.names import email_fault
+from clients.reasons import Reason
 
 SIGN_IN, CREATE = "sign-in", "create"
 TITLES = {SIGN_IN: "Sign in", CREATE: "Create account"}
@@ -21,12 +32,14 @@ TITLES = {SIGN_IN: "Sign in", CREATE: "Create account"}
 class SignInScreen(Screen[bool]):
     """Asks who one is, until a session has begun (True) or it is left (False).
 
-    The typed values stay after a failure, and the focus goes to the field that is wrong.
+    The typed values stay after a failure, and the focus goes to the field that is wrong. A
+    password that is wrong does not stay.
     """
 
     BINDINGS = [
         ("ctrl+r", "submit", "Try again"),
         ("ctrl+n", "start_broker", "Start a broker here"),
+        ("f2", "show_password", "Show the password"),
         ("escape", "leave", "Back"),
     ]
     AUTO_FOCUS = "#email"
@@ -43,8 +56,9 @@ class SignInScreen(Screen[bool]):
             box.border_title = Content(f"pubsub {self._session.kind}")
             yield Static(id="state", markup=False)
             yield Tabs(*(Tab(title, id=name) for name, title in TITLES.items()))
-            yield from _field("email", "E-mail", self._email)
-            yield from _field("server", "Server", self._session.connect)
+            yield from field("email", "E-mail", self._email)
+            yield PasswordFields()
+            yield from field("server", "Server", self._session.connect)
             with Horizontal(classes="buttons"):
                 yield Button(TITLES[SIGN_IN], variant="primary", id="submit")
                 yield Button("Start a broker here", id="start")
@@ -57,6 +71,8 @@ class SignInScreen(Screen[bool]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "start_broker":
             return self._no_broker
+        if action == "show_password":
+            return self.query_one(PasswordFields).display
         return action != "leave" or self._can_leave
 
     # what a person does
@@ -64,8 +80,11 @@ class SignInScreen(Screen[bool]):
     @on(Tabs.TabActivated)
     def _choose(self) -> None:
         self.query_one("#submit", Button).label = TITLES[self._wanted]
+        self._passwords.is_new(self._wanted == CREATE)
 
     @on(Input.Submitted, "#email")
+    @on(Input.Submitted, "#password")
+    @on(Input.Submitted, "#repeat")
     @on(Input.Submitted, "#server")
     @on(Button.Pressed, "#submit")
     def action_submit(self) -> None:
@@ -74,6 +93,9 @@ class SignInScreen(Screen[bool]):
     @on(Button.Pressed, "#start")
     def action_start_broker(self) -> None:
         self._start()
+
+    def action_show_password(self) -> None:
+        self._passwords.toggle()
 
     def action_leave(self) -> None:
         self.dismiss(False)
@@ -86,8 +108,16 @@ class SignInScreen(Screen[bool]):
     @on(Input.Changed)
     def _corrected(self, event: Input.Changed) -> None:
         """Take a complaint back as soon as it no longer holds; raise none while one types."""
-        name = event.input.id or ""
-        if name == "email" and email_fault(event.value) is None:
+        match name := event.input.id:
+            case "email":
+                holds = email_fault(event.value) is not None
+            case "password":
+                holds = not event.value  # a wrong one was taken away, and why is to be read
+            case "repeat":
+                holds = self._passwords.differ
+            case _:
+                return
+        if not holds:
             self._tell(name, "")
 
     # what follows
@@ -108,25 +138,55 @@ class SignInScreen(Screen[bool]):
         if fault is not None:
             self._refuse("email", fault)
             return
+        if self._passwords.display and self._passwords.differ:
+            self._refuse("repeat", "the two differ; type the same twice")
+            return
         with self._busy():
             await self._begin(email)
 
     async def _begin(self, email: str) -> None:
         self._offer_broker(False)
         server = self._server
+        create = self._wanted == CREATE
         try:
-            await self._session.begin(server, email, create=self._wanted == CREATE)
-        except BadAddress as error:
+            await self._session.begin(server, email, self._passwords.value, create=create)
+        except (BadAddress, BrokerNotTrusted, TurnedAway) as error:
             self._refuse("server", str(error))
         except NoBroker as error:
             self._refuse("server", str(error))
             self._offer_broker(self._session.own_broker.possible(server))
-        except AccountNotFound:
-            self._refuse("email", f"{email} has no account yet; choose {TITLES[CREATE]}")
         except RequestRefused as refused:
-            self._refuse("email", str(refused))
+            self._refused(email, refused)
         else:
             self.dismiss(True)
+
+    def _refused(self, email: str, refused: RequestRefused) -> None:
+        """Say what the broker says in the words of the form, under the field it is about."""
+        match refused.reason:
+            case Reason.ACCOUNT_NOT_FOUND:
+                self._refuse("email", f"{email} has no account yet; choose {TITLES[CREATE]}")
+            case Reason.ACCOUNT_EXISTS:
+                self._refuse("email", f"{email} has an account already; choose {TITLES[SIGN_IN]}")
+            case Reason.PASSWORD_NEEDED:
+                self._ask_for_password()
+                self._refuse("password", "a password is needed here")
+            case Reason.WRONG_PASSWORD:
+                self._ask_for_password()
+                self._passwords.clear()
+                self._refuse("password", "the e-mail or the password is wrong")
+            case Reason.BAD_PASSWORD | Reason.TRY_LATER:
+                self._ask_for_password()
+                self._refuse("password", str(refused))
+            case _:
+                self._refuse("email", str(refused))
+
+    def _ask_for_password(self) -> None:
+        self._passwords.display = True
+        self.refresh_bindings()
+
+    @property
+    def _passwords(self) -> PasswordFields:
+        return self.query_one(PasswordFields)
 
     @work(group="sign in", exclusive=True)
     async def _start(self) -> None:
@@ -181,12 +241,3 @@ class _Busy:
     def __exit__(self, *_: object) -> None:
         for button in self._buttons:
             button.disabled = False
-
-
-def _field(name: str, label: str, value: str) -> ComposeResult:
-    with Horizontal(classes="field"):
-        yield Static(label, classes="label", markup=False)
-        yield Input(value, id=name, compact=True)
-    told = Static(id=f"{name}-told", classes="told", markup=False)
-    told.display = False
-    yield told

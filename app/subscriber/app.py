@@ -1,6 +1,6 @@
 """The application `pubsub subscriber`."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from textual.app import App, SystemCommand
 from textual.screen import Screen
@@ -9,7 +9,8 @@ from app.screens.app import PubSubApp
 from app.screens.session import MakeClient
 from app.subscriber.commands import TopicCommands
 from app.subscriber.screen import SubscriberScreen
-from clients import State, Subscriber
+from clients import Subscriber
+from clients.options import Options as ClientOptions
 
 
 class SubscriberApp(PubSubApp):
@@ -19,10 +20,8 @@ class SubscriberApp(PubSubApp):
     COMMANDS = App.COMMANDS | {TopicCommands}
 
     def make_client(self) -> MakeClient:
-        def make(
-            connect: str, email: str, create: bool, on_state: Callable[[State], None]
-        ) -> Subscriber:
-            return Subscriber(connect, email, create=create, on_state=on_state, auto_confirm=False)
+        def make(connect: str, email: str, options: ClientOptions) -> Subscriber:
+            return Subscriber(connect, email, auto_confirm=False, **options)
 
         return make
 

@@ -4,19 +4,20 @@ An action raises `RequestRefused` where it is not carried out. It says its reply
 that deliveries which follow from it come after the reply.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from broker.actions.accounts import connect, create
+from broker.actions.accounts import change_password, connect, create
 from broker.actions.looking import history, list_topics, ping, receipts, subscriptions
 from broker.actions.publishing import create_topic, publish_many, publish_msg
 from broker.actions.subscribing import ack, subscribe, unsubscribe
-from broker.hub import Hub
+from broker.hub import Hub, Work
 from protocol.names import Role
 from protocol.reasons import Reason, RequestRefused
 from protocol.requests import (
     Ack,
     AnyRequest,
+    ChangePassword,
     Connect,
     Create,
     CreateTopic,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from broker.session import Session
 
 
-def carry_out(hub: Hub, session: "Session", request: AnyRequest) -> Awaitable[None] | None:
+def carry_out(hub: Hub, session: "Session", request: AnyRequest) -> Work | None:
     """Carry `request` out, or begin to: then what is returned has to be awaited.
 
     Raises:
@@ -69,12 +70,13 @@ def _check_allowed(session: "Session", request: AnyRequest, role: Role | None) -
 
 
 # The table pairs each request with the action that takes it, which no type can say.
-Action = Callable[[Hub, "Session", Any], Awaitable[None] | None]
+Action = Callable[[Hub, "Session", Any], Work | None]
 
 # Who may ask for it (None: whoever is signed in; connect and create: anyone), and what it does.
 ACTIONS: dict[type[Request], tuple[Role | None, Action]] = {
     Create: (None, create),
     Connect: (None, connect),
+    ChangePassword: (None, change_password),
     CreateTopic: (Role.PUBLISHER, create_topic),
     PublishMsg: (Role.PUBLISHER, publish_msg),
     PublishMany: (Role.PUBLISHER, publish_many),

@@ -13,8 +13,8 @@ from broker.store.interface import Account
 from protocol import names
 from protocol.names import Role
 from protocol.reasons import Reason, RequestRefused
-from protocol.replies import Limits, SignedIn, SubscriptionState
-from protocol.requests import Connect, Create
+from protocol.replies import Limits, SignedIn, SubscriptionState, Success
+from protocol.requests import ChangePassword, Connect, Create
 
 if TYPE_CHECKING:
     from broker.session import Session
@@ -23,23 +23,24 @@ if TYPE_CHECKING:
 async def create(hub: Hub, session: "Session", request: Create) -> None:
     email, role = names.email(request.user_email), names.role(request.user_type)
     _check_producer(role, request)
-    account = await hub.store.create_account(email, role)
-    if account is None:
-        raise RequestRefused(
-            Reason.ACCOUNT_EXISTS, f"{email} has an account already; sign in with connect"
-        )
+    account = await hub.gate.create(email, role, request.password)
     await _sign_in(hub, session, account, request)
 
 
 async def connect(hub: Hub, session: "Session", request: Connect) -> None:
     email = names.email(request.user_email)
-    account = await hub.store.find_account(email)
-    if account is None:
-        raise RequestRefused(
-            Reason.ACCOUNT_NOT_FOUND, f"{email} has no account yet; make one with create"
-        )
+    account = await hub.gate.admit(email, request.password, session.peer.source)
     _check_producer(account.role, request)
     await _sign_in(hub, session, account, request)
+
+
+async def change_password(hub: Hub, session: "Session", request: ChangePassword) -> None:
+    assert session.account is not None
+    old, new = request.old_password, request.password
+    await hub.gate.change(session.account, old, new, session.peer.source)
+    if not session.lost:
+        hub.end_others(session)
+        session.answer(request, Success())
 
 
 def _check_producer(role: Role, request: Create | Connect) -> None:
@@ -47,7 +48,7 @@ def _check_producer(role: Role, request: Create | Connect) -> None:
         return
     if role is not Role.PUBLISHER:
         raise RequestRefused(
-            Reason.BAD_REQUEST, "producer is for publishers; leave it out for a subscriber"
+            Reason.WRONG_ROLE, "producer is for publishers; leave it out for a subscriber"
         )
     names.producer(request.producer)
 
@@ -84,7 +85,7 @@ async def _sign_in_asking(
         producer = producer_of(account.id, request.producer, mark)
         _check_still_holds(hub, session, key)
     states = await subscription_states(hub, account)
-    _begin(session, account, request)
+    _begin(hub, session, account, request)
     session.producer = producer
     last_id = producer.last_id if producer else UNSET
     session.answer(request, _signed_in(hub, account, states, last_id))
@@ -98,7 +99,7 @@ async def _sign_in_subscriber(
     await hub.saver.save()
     records = await hub.store.subscriptions(account.id)
     _check_still_holds(hub, session, account.id)
-    _begin(session, account, request)
+    _begin(hub, session, account, request)
     reader = session.reader = Reader(session.peer, session.version)
     for record in records:
         topic = hub.topics.add(record.topic)
@@ -114,8 +115,9 @@ def _check_still_holds(hub: Hub, session: "Session", key: object) -> None:
         raise RequestRefused(Reason.TAKEN_OVER, "a newer session of this account has taken over")
 
 
-def _begin(session: "Session", account: Account, request: Create | Connect) -> None:
+def _begin(hub: Hub, session: "Session", account: Account, request: Create | Connect) -> None:
     session.account, session.version = account, request.version
+    hub.sessions.add(session)
 
 
 def _signed_in(

@@ -1,13 +1,12 @@
 """What can be asked without changing anything."""
 
-from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
 from msgspec import UNSET, Raw
 
 from broker.actions.states import save_cursors, subscription_states
 from broker.block import Block
-from broker.hub import Hub
+from broker.hub import Hub, Work
 from broker.settings import ENVELOPE_BYTES
 from broker.store.interface import TopicSummary
 from broker.topics import Topic
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from broker.session import Session
 
 
-def list_topics(hub: Hub, session: "Session", request: ListTopics) -> Awaitable[None] | None:
+def list_topics(hub: Hub, session: "Session", request: ListTopics) -> Work | None:
     if session.version == 2:
         return _list_in_detail(hub, session, request)
     session.answer(request, Topics(topics=[topic.name for topic in hub.topics], details=[]))

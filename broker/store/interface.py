@@ -5,7 +5,7 @@ have happened or not. Cancelling a call leaves the same two possibilities.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -17,6 +17,14 @@ class Account:
     id: int
     email: str
     role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """An account and what its password is checked against, None where it has no password."""
+
+    account: Account
+    password_hash: str | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +135,18 @@ class Store(Protocol):
 
     # the catalogue
 
-    async def create_account(self, email: str, role: Role) -> Account | None:
+    async def create_account(
+        self, email: str, role: Role, password_hash: str | None = None
+    ) -> Account | None:
         """Return the new account, or None where `email` has one already."""
 
     async def find_account(self, email: str) -> Account | None: ...
+
+    async def credentials(self, email: str) -> Credentials | None:
+        """Return the account of `email` with its password's hash, or None where there is none."""
+
+    async def set_password(self, account_id: int, password_hash: str) -> None:
+        """Replace the account's password; the account is there."""
 
     async def create_topic(self, name: str, creator_id: int) -> TopicRecord | None:
         """Return the new topic, or None where `name` is taken."""

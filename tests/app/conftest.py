@@ -8,6 +8,7 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
+from app.access import Access
 from app.screens.app import Options
 from broker import Broker
 
@@ -41,8 +42,7 @@ def options(broker: Broker, tmp_path: Path) -> Callable[..., Options]:
 
     def make(email: str | None = None, connect: str = "", **others: Any) -> Options:
         return Options(
-            connect=connect or f"127.0.0.1:{broker.port}",
-            email=email,
+            access=Access(connect or f"127.0.0.1:{broker.port}", email),
             config_dir=tmp_path / "config",
             data_dir=tmp_path / "broker data",
             **others,

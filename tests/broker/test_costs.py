@@ -13,6 +13,7 @@ from broker.cursor import Cursor
 from broker.delivery import Reader
 from broker.gathering import Gathering
 from broker.hub import Hub
+from broker.seldom import Seldom
 from broker.session import Session
 from broker.store.interface import Batch, NewBlock, ProducerMark
 from broker.store.postgres import PostgresStore
@@ -149,7 +150,7 @@ async def test_a_thousand_who_come_back_at_once_read_and_encode_each_block_once(
     for number, count in enumerate(BLOCKS):
         bodies = encode_bodies(["x"] * count)
         await store.append(Batch(number, [NewBlock(record.id, count, [account.id], bodies)], {}))
-    hub = Hub(Settings(store_url="memory", read_ahead_bytes=1), store)  # a block a read
+    hub = Hub(Settings(store_url="memory", read_ahead_bytes=1), store, Seldom())  # a block a read
     hub.topics.load(await store.topics())
     topic = hub.topics.named("T")
     outlets = [FakeOutlet() for _ in range(RETURNING)]

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from broker import Settings
+from broker.broker import CONNECTIONS_PER_ADDRESS
 from protocol import names, requests
 from protocol.incoming import BlockOfMessages
 from protocol.reasons import Reason
@@ -212,6 +213,12 @@ def test_the_limits_on_the_page_are_those_of_the_broker(tmp_path: Path) -> None:
     assert [row[1] for row in table.rows] == [
         f"{settings.message_bytes:,} bytes",
         f"{settings.line_bytes:,} bytes",
+        f"{settings.connections:,}",
+        f"{CONNECTIONS_PER_ADDRESS:,}; where the broker listens on loopback, all",
+        f"{settings.sign_in_s:g} s",
+        f"{settings.dead_peer_s} s",
+        f"{settings.unfinished_bytes:,} bytes",
+        f"{names.PASSWORD_LEAST} to {names.PASSWORD_LIMIT} characters",
         f"{names.EMAIL_LIMIT} characters",
         f"{names.TOPIC_NAME_LIMIT} characters",
         f"{names.PRODUCER_LIMIT} characters",

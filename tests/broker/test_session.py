@@ -19,7 +19,7 @@ from broker.session import Session
 from broker.store.errors import StoreLost, StoreRefused
 from protocol.requests import Ping
 from tests.doubles.memory_store import MemoryStore
-from tests.wire import Wire
+from tests.wire import Wire, until
 
 SUCCESS = {"action": "success", "code": 0}
 SHOP, DEPOT = "shop@b.c", "depot@b.c"
@@ -110,15 +110,6 @@ def messages(lines: list[dict[str, Any]]) -> Iterator[tuple[str, int, str]]:
     for line in lines:
         for seq, text in enumerate(line["messages"], line["seq"]):
             yield line["action"], seq, text
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    """Let the loop turn until `holds()`."""
-    turn = asyncio.Event()
-    while not holds():
-        asyncio.get_running_loop().call_soon(turn.set)
-        await turn.wait()
-        turn.clear()
 
 
 async def read_messages(wire: Wire, count: int) -> list[tuple[str, int, str]]:
@@ -455,7 +446,7 @@ async def test_a_producer_is_for_publishers(bench: Bench) -> None:
     reply = await wire.ask(
         "create", user_email=ANN, user_type="subscriber", version=2, producer="till"
     )
-    assert reply["reason"] == "bad_request"
+    assert reply["reason"] == "wrong_role"
     assert await bench.store.find_account(ANN) is None
 
 
@@ -748,6 +739,22 @@ async def test_who_goes_away_is_not_written_to(
     connection.session.receive([b"?"] * 5_000)
     await until(lambda: not bench.broker._connections)
     assert "raised exception" not in caplog.text
+
+
+async def test_who_goes_away_right_after_asking_is_no_fault(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    for action in ("create_topic", "change_password", "list_topics"):
+        wire = await bench.publisher(version=2)
+        (connection,) = bench.broker._connections
+        line = {"action": action, "topic_name": "T", "password": "correct horse"}
+        connection.data_received(json.dumps(line).encode() + b"\n")
+        connection.session.end()  # before the request that takes time had its first turn
+        await asyncio.sleep(0)
+        connection.abort()
+        await until(lambda: not bench.broker._connections)
+        await bench.close(wire)
+    assert not [one for one in caplog.records if one.exc_info]
 
 
 async def test_a_fault_of_the_broker_costs_the_connection_and_nobody_waits_for_a_reply(

@@ -272,7 +272,6 @@ async def test_a_silent_broker_is_given_up_after_the_timeout(fake: FakeBroker) -
     "line",
     [
         b'{"action":"success","code":0}\n',
-        b'{"action":"error","message":"sign in first"}\n',
         b'{"action":"success","code":0,"id":"sign in"}\n',
         b"HTTP/1.1 400 Bad Request\r\n\r\n",
         b"\x1b[2J\n",
@@ -291,6 +290,15 @@ async def test_what_does_not_speak_version_2_is_no_broker(fake: FakeBroker, line
         await opening
     assert str(raised.value).isprintable()
     assert len(str(raised.value)) < 400
+
+
+async def test_who_is_turned_away_before_anything_is_known_is_told_why(fake: FakeBroker) -> None:
+    client = publisher(fake)
+    opening = asyncio.create_task(client.open())
+    peer = await fake.accept()
+    peer.say("error", message="no room")
+    with pytest.raises(NoBroker, match=f"^{fake.address}: no room$"):
+        await opening
 
 
 # losing the connection

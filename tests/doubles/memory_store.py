@@ -10,6 +10,7 @@ from broker.store.interface import (
     Account,
     Batch,
     Commit,
+    Credentials,
     NewBlock,
     ProducerMark,
     StoredBlock,
@@ -29,6 +30,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._accounts: dict[str, Account] = {}
+        self._hashes: dict[int, str | None] = {}  # of passwords, by account
         self._topics: dict[int, TopicRecord] = {}
         self._blocks: dict[int, list[StoredBlock]] = {}
         self._cursors: dict[tuple[int, int], int] = {}  # by account and topic
@@ -88,16 +90,27 @@ class MemoryStore:
 
     # the catalogue
 
-    async def create_account(self, email: str, role: Role) -> Account | None:
+    async def create_account(
+        self, email: str, role: Role, password_hash: str | None = None
+    ) -> Account | None:
         self._answer()
         if email in self._accounts:
             return None
         account = self._accounts[email] = Account(len(self._accounts) + 1, email, role)
+        self._hashes[account.id] = password_hash
         return account
 
     async def find_account(self, email: str) -> Account | None:
         self._answer()
         return self._accounts.get(email)
+
+    async def credentials(self, email: str) -> Credentials | None:
+        account = await self.find_account(email)
+        return Credentials(account, self._hashes[account.id]) if account else None
+
+    async def set_password(self, account_id: int, password_hash: str) -> None:
+        self._answer()
+        self._hashes[account_id] = password_hash
 
     async def create_topic(self, name: str, creator_id: int) -> TopicRecord | None:
         self._answer()

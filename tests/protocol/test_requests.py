@@ -14,6 +14,7 @@ from protocol.requests import (
     ID_LIMIT,
     Ack,
     AnyRequest,
+    ChangePassword,
     Connect,
     Create,
     CreateTopic,
@@ -35,12 +36,18 @@ HIGHEST = 2**63 - 1
 # Every action with every key it takes, and the request that this is.
 COMPLETE: list[tuple[dict[str, Any], AnyRequest]] = [
     (
-        {"user_email": "a@b", "user_type": "publisher", "version": 2, "producer": "p", "id": 1},
-        Create("a@b", "publisher", 2, "p", 1),
+        {"user_email": "a@b", "user_type": "publisher", "version": 2, "producer": "p", "id": 1}
+        | {"password": "secret"},
+        Create("a@b", "publisher", 2, "p", 1, "secret"),
     ),
     (
-        {"user_email": "a@b", "version": 2, "producer": "p", "deliver": False, "id": "x"},
-        Connect("a@b", 2, "p", False, "x"),
+        {"user_email": "a@b", "version": 2, "producer": "p", "deliver": False, "id": "x"}
+        | {"password": "secret"},
+        Connect("a@b", 2, "p", False, "x", "secret"),
+    ),
+    (
+        {"password": "new", "old_password": "old", "id": 1},
+        ChangePassword("new", "old", 1),
     ),
     ({"topic_name": "T", "id": 1}, CreateTopic("T", 1)),
     ({"topic_name": "T", "msg": "m", "id": 1}, PublishMsg("T", "m", 1)),
@@ -60,6 +67,7 @@ COMPLETE: list[tuple[dict[str, Any], AnyRequest]] = [
 REQUIRED = {
     "create": {"user_email", "user_type"},
     "connect": {"user_email"},
+    "change_password": {"password"},
     "create_topic": {"topic_name"},
     "publish_msg": {"topic_name", "msg"},
     "publish_many": {"topic_name", "msgs"},
@@ -73,6 +81,8 @@ REQUIRED = {
     "ping": set(),
 }
 WRONG: dict[str, list[Any]] = {
+    "password": [None, 1, True, 1.5, [], {}],
+    "old_password": [None, 1, True, 1.5, [], {}],
     "user_email": [None, 1, True, 1.5, [], {}, ["a@b"]],
     "user_type": [None, 1, True, [], {}],
     "version": [None, 0, 3, -1, "2", 2.0, True, [], {}, 2**64],
@@ -169,7 +179,7 @@ def test_what_is_left_out_has_its_default() -> None:
 
 @pytest.mark.parametrize("action", ACTIONS)
 @pytest.mark.parametrize(
-    "unknown", ['"x":1', '"":null', '"password":{"a":[[[]]]}', '"Action":"x"', '"code":1e999']
+    "unknown", ['"x":1', '"":null', '"secret":{"a":[[[]]]}', '"Action":"x"', '"code":1e999']
 )
 def test_unknown_keys_are_ignored(action: str, unknown: str) -> None:
     line = line_of(action, complete(action))

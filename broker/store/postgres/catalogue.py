@@ -16,6 +16,7 @@ from sqlalchemy.engine.url import URL
 from broker.store.errors import StoreLost
 from broker.store.interface import (
     Account,
+    Credentials,
     ProducerMark,
     SubscriptionRecord,
     TopicRecord,
@@ -40,6 +41,7 @@ class AccountRow(db.Model):
     id = db.Column(db.Integer, primary_key=True)
     email = db.Column(db.Text, nullable=False, unique=True)
     role = db.Column(db.Text, nullable=False)
+    password_hash = db.Column(db.Text)
 
 
 class TopicRow(db.Model):
@@ -108,18 +110,27 @@ class Catalogue:
 
         self._engine = await create_engine(URL("postgresql+asyncpg"), pool_class=StorePool)
 
-    async def create_account(self, email: str, role: Role) -> Account | None:
+    async def create_account(
+        self, email: str, role: Role, password_hash: str | None
+    ) -> Account | None:
         row = await self._first(
             insert(AccountRow)
-            .values(email=email, role=role.value)
+            .values(email=email, role=role.value, password_hash=password_hash)
             .on_conflict_do_nothing()
             .returning(AccountRow.id)
         )
         return Account(row.id, email, role) if row else None
 
-    async def find_account(self, email: str) -> Account | None:
+    async def credentials(self, email: str) -> Credentials | None:
         row = await self._first(AccountRow.query.where(AccountRow.email == email))
-        return Account(row.id, row.email, Role(row.role)) if row else None
+        if row is None:
+            return None
+        return Credentials(Account(row.id, row.email, Role(row.role)), row.password_hash)
+
+    async def set_password(self, account_id: int, password_hash: str) -> None:
+        await self._status(
+            AccountRow.update.values(password_hash=password_hash).where(AccountRow.id == account_id)
+        )
 
     async def create_topic(self, name: str, creator_id: int) -> TopicRecord | None:
         row = await self._first(

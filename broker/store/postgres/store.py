@@ -12,6 +12,7 @@ from broker.store.interface import (
     Account,
     Batch,
     Commit,
+    Credentials,
     ProducerMark,
     StoredBlock,
     SubscriptionRecord,
@@ -34,7 +35,7 @@ _DURABLE = ("fsync", "full_page_writes", "synchronous_commit")
 _LACKING = """
 SELECT string_agg(verb || ' on ' || place, ', ')
 FROM (VALUES
-    ('accounts', 'SELECT'), ('accounts', 'INSERT'),
+    ('accounts', 'SELECT'), ('accounts', 'INSERT'), ('accounts', 'UPDATE'),
     ('topics', 'SELECT'), ('topics', 'INSERT'), ('topics', 'UPDATE'),
     ('blocks', 'SELECT'), ('blocks', 'INSERT'),
     ('subscriptions', 'SELECT'), ('subscriptions', 'INSERT'),
@@ -45,6 +46,12 @@ WHERE NOT has_table_privilege(place, verb)
 """
 
 _GRANT = "Give the user the rights, or the database: ALTER DATABASE ... OWNER TO ..."
+
+# Nothing is quoted: where a password ends is what could not be told.
+_UNREADABLE = (
+    "--store is not a URL that can be read, so it cannot be used. In a user's name and in a"
+    " password write / as %2F, ? as %3F, # as %23, @ as %40, : as %3A and % as %25."
+)
 
 _SAVE_CURSORS = """
 UPDATE subscriptions SET cursor = moved.seq
@@ -73,7 +80,10 @@ class PostgresStore:
         try:
             with translated():
                 await self._open()
-        except (StoreLost, StoreRefused, asyncpg.PostgresError, ValueError) as error:
+        except ValueError as error:
+            await self._abandon()
+            raise StoreUnusable(_UNREADABLE) from error
+        except (StoreLost, StoreRefused, asyncpg.PostgresError) as error:
             await self._abandon()
             raise StoreUnusable(
                 f"PostgreSQL at {self._told} cannot be used: {told(error)}. {_remedy(error)}."
@@ -90,11 +100,20 @@ class PostgresStore:
 
     # the catalogue
 
-    async def create_account(self, email: str, role: Role) -> Account | None:
-        return await self._catalogue.create_account(email, role)
+    async def create_account(
+        self, email: str, role: Role, password_hash: str | None = None
+    ) -> Account | None:
+        return await self._catalogue.create_account(email, role, password_hash)
 
     async def find_account(self, email: str) -> Account | None:
-        return await self._catalogue.find_account(email)
+        found = await self._catalogue.credentials(email)
+        return found.account if found else None
+
+    async def credentials(self, email: str) -> Credentials | None:
+        return await self._catalogue.credentials(email)
+
+    async def set_password(self, account_id: int, password_hash: str) -> None:
+        await self._catalogue.set_password(account_id, password_hash)
 
     async def create_topic(self, name: str, creator_id: int) -> TopicRecord | None:
         return await self._catalogue.create_topic(name, creator_id)

@@ -14,6 +14,7 @@ from broker.store.errors import StoreLost
 from broker.store.interface import (
     Account,
     Batch,
+    Credentials,
     NewBlock,
     ProducerMark,
     Store,
@@ -117,6 +118,21 @@ async def read(
 
 
 # accounts
+
+
+async def test_a_password_is_kept_with_its_account_and_replaced(store: Store) -> None:
+    bob = await store.create_account("bob@b.c", Role.PUBLISHER)
+    eve = await store.create_account("eve@b.c", Role.SUBSCRIBER, "hash 1")
+    assert bob is not None
+    assert eve is not None
+    assert await store.credentials("bob@b.c") == Credentials(bob, None)
+    assert await store.credentials("eve@b.c") == Credentials(eve, "hash 1")
+    assert await store.credentials("nobody@b.c") is None
+    assert await store.create_account("eve@b.c", Role.SUBSCRIBER, "hash 2") is None
+    await store.set_password(eve.id, "hash 3")
+    assert await store.credentials("eve@b.c") == Credentials(eve, "hash 3")
+    assert await store.credentials("bob@b.c") == Credentials(bob, None)
+    assert "hash" not in repr(await store.credentials("eve@b.c")).replace("password_hash", "")
 
 
 async def test_an_account_is_found_as_it_was_created(store: Store) -> None:
