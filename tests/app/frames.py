@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 from syrupy.assertion import SnapshotAssertion
+from textual._context import visible_screen_stack
 from textual.app import App
 from textual.pilot import Pilot
 
@@ -16,6 +17,7 @@ def frame(app: App[Any]) -> str:
     """Return the whole screen as text, without colours and without blanks at line ends."""
     width, height = app.size
     screen = app.screen
+    visible_screen_stack.set(app._background_screens)  # which a dialog leaves visible
     strips = screen._compositor.render_strips()  # what the driver is given
     lines = ["".join(segment.text for segment in strip).rstrip() for strip in strips[:height]]
     assert all(len(line) <= width for line in lines)

@@ -36,6 +36,7 @@ async def flood(feed: FeedView) -> int:
 
 
 @pytest.mark.slow
+@pytest.mark.drawn
 @pytest.mark.parametrize("filtered", ["", "state=paid re:o.*d"])
 async def test_a_flood_loses_nothing_and_the_loop_goes_on(
     filtered: str, capsys: pytest.CaptureFixture[str]

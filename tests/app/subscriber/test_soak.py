@@ -78,6 +78,7 @@ async def flood(address: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.drawn
 @pytest.mark.timeout(180)
 async def test_a_long_backlog_and_a_flood_all_arrive_and_keys_are_answered(
     address: str, bob: Publisher, screen: Open
