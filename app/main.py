@@ -200,6 +200,26 @@ def broker(
             envvar="PUBSUB_LOG_LEVEL", help="debug, info, warning or error, to standard error."
         ),
     ] = "info",
+    log_format: Annotated[
+        str,
+        typer.Option(
+            envvar="PUBSUB_LOG_FORMAT",
+            metavar="text|json",
+            help="A line of text for each event, or an object for programs.",
+        ),
+    ] = "text",
+    http: Annotated[
+        int | None,
+        typer.Option(
+            envvar="PUBSUB_HTTP",
+            metavar="PORT",
+            min=0,
+            max=65535,
+            help="Serve /metrics for Prometheus, /healthz and /stats on this port of 127.0.0.1"
+            " (0: any free one). [default: no port; pubsub top looks at 3001]",
+            show_default=False,
+        ),
+    ] = None,
     dashboard: Annotated[
         bool,
         typer.Option(
@@ -242,6 +262,8 @@ def broker(
         max_message_kb=max_message_kb,
         store_wait_s=store_wait,
         log_level=log_level,
+        log_format=log_format,
+        http=http,
     )
     if dashboard:
         from app.commands import dashboard as screen

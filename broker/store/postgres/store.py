@@ -89,6 +89,9 @@ class PostgresStore:
             await self._writer.close()
             await connections.close()
 
+    def __str__(self) -> str:
+        return f"PostgreSQL at {self._told}"
+
     # the catalogue
 
     async def create_account(
