@@ -15,6 +15,7 @@ import typer
 
 from app import environment
 from app.access import Access
+from app.commands import operating
 
 FAILED, WRONG_USAGE, NO_BROKER, INTERRUPTED = 1, 2, 3, 130
 
@@ -592,6 +593,9 @@ def bench(
             markdown=bench_markdown,
         )
     )
+
+
+operating.register(app)
 
 
 def _access(connect: str, email: str | None, tls: bool, ca: Path | None) -> Access:

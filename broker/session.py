@@ -157,7 +157,7 @@ class Session:
             self.producer.note_refused(request.id)
         self._count_refused(refused)
         if isinstance(request, Connect | Create):
-            self._tell_refused_sign_in(request.user_email, refused)
+            self._tell_refused_sign_in(request, refused)
         if self.lost:
             return
         # Whoever asks for version 2 gets the refusal of that in version 2.
@@ -172,12 +172,15 @@ class Session:
             text = f"{who} from {self.peer.source} sent too much: {refused.text}"
             self._hub.seldom.tell(Event.TOO_LARGE, text)
 
-    def _tell_refused_sign_in(self, email: str, refused: RequestRefused) -> None:
+    def _tell_refused_sign_in(self, request: Connect | Create, refused: RequestRefused) -> None:
         self._hub.refused_sign_ins += 1
+        wanted = "sign in as" if isinstance(request, Connect) else "make the account"
+        guessing = refused.reason in (Reason.WRONG_PASSWORD, Reason.TRY_LATER)
         self._hub.seldom.tell(
             Event.SIGN_IN_REFUSED,
-            f"{self.peer.source} may not sign in as {email[:SHOWN]!r}: {refused.reason.value}",
-            logging.WARNING,
+            f"{self.peer.source} cannot {wanted} {request.user_email[:SHOWN]!r}:"
+            f" {refused.reason.value}",
+            logging.WARNING if guessing else logging.INFO,
         )
 
     # working through the inbox

@@ -108,7 +108,7 @@ async def test_a_refused_sign_in_is_told_with_its_reason_and_cut_to_size(
     wire = await connect()
     await wire.ask("connect", user_email="nobody@b.c", password="not to be told")
     assert told.of(Event.SIGN_IN_REFUSED) == [
-        "127.0.0.1 may not sign in as 'nobody@b.c': account_not_found"
+        "127.0.0.1 cannot sign in as 'nobody@b.c': account_not_found"
     ]
     await wire.ask("connect", user_email="x" * 10_000)
     assert len(told.of(Event.SIGN_IN_REFUSED)[1]) < 200
