@@ -1,5 +1,6 @@
 """The options of the commands for whoever runs a broker."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -8,6 +9,7 @@ import typer
 def register(app: typer.Typer) -> None:
     """Add the commands to `app`."""
     app.command()(top)
+    app.command()(doctor)
 
 
 def top(
@@ -40,3 +42,47 @@ def top(
     from app.commands import top as command
 
     command.run(http, once=once, every_s=every)
+
+
+def doctor(
+    context: typer.Context,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="PUBSUB_DATA_DIR",
+            help="The data directory to look at. [default: your data folder]",
+            show_default=False,
+        ),
+    ] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            envvar="PUBSUB_STORE",
+            metavar="postgresql://...",
+            help="The PostgreSQL database to look at instead.",
+        ),
+    ] = None,
+    json: Annotated[
+        bool,
+        typer.Option("--json", envvar="PUBSUB_JSON", help="One JSON object a line, for programs."),
+    ] = False,
+) -> None:
+    """Look at a broker's surroundings: is what it acknowledges safe, and will it stay so?
+
+    Durability settings, disk, permissions, releases, long transactions: a sentence each, and a
+    remedy where something is wrong. Changes nothing; works whether a broker runs or not, with
+    the options that the broker has. Exits 1 if anything is wrong.
+    """
+    from app.commands import doctor as command
+
+    # What is typed wins over what the environment or a .env file says.
+    if _typed(context, "data_dir") and not _typed(context, "store"):
+        store = None
+    elif _typed(context, "store") and not _typed(context, "data_dir"):
+        data_dir = None
+    command.run(store, data_dir, as_json=json)
+
+
+def _typed(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
