@@ -6,7 +6,6 @@ import os
 import socket
 import ssl
 from contextlib import suppress
-from importlib.metadata import version
 from types import TracebackType
 from typing import Self
 
@@ -17,6 +16,7 @@ from broker.door import Door
 from broker.events import Event, tell
 from broker.hub import Hub
 from broker.listening import bind, cannot_listen, close, on_loopback, shown, too_open, watch_peers
+from broker.release import release
 from broker.seldom import Seldom
 from broker.settings import Auth, Settings
 from broker.snapshot import Snapshot
@@ -116,7 +116,7 @@ class Broker:
         """Say who serves where, with whose data, and who gets in."""
         tls = "TLS" if self._tls is not None else "no TLS"
         return (
-            f"pubsub-suite {version('pubsub-suite')} (pid {os.getpid()}) serves on"
+            f"pubsub-suite {release()} (pid {os.getpid()}) serves on"
             f" {shown(self.host, self.port)} with {tls} and --auth {self.settings.auth}; the store"
             f" is {self._store}, with {len([*self._hub.topics]):,} topics"
         )

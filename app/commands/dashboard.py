@@ -14,8 +14,8 @@ from app.dashboard.app import DashboardApp
 from app.dashboard.log import LogKeeper
 from app.dashboard.server import BrokerThread, Phase
 from app.dashboard.trouble import advice
+from app.exits import FAILED, WRONG_USAGE
 from app.logs import log_to_file, log_to_standard_error
-from app.main import FAILED, WRONG_USAGE
 from app.screens.symbols import terminal_is_ascii
 from app.screens.terminal import require_terminal
 from broker import CannotListen, StoreUnusable

@@ -12,7 +12,7 @@ from app.commands.faults import WrongUsage
 from app.commands.output import write
 from app.doctor.examination import examine
 from app.doctor.finding import Finding, Verdict
-from app.main import FAILED
+from app.exits import FAILED
 from app.places import default_data_dir
 from app.text import harmless
 

@@ -2,12 +2,12 @@
 
 import platform
 from collections.abc import Callable, Iterator
-from importlib.metadata import version
 from math import nan
 
 from app.monitoring.exposition import Kind, Metric, Sample
 from app.monitoring.health import reasons
 from app.monitoring.process import process_metrics
+from broker.release import release
 from broker.snapshot import Condition, Snapshot, TopicFigures
 
 TOPICS = 100  # the busiest, which have lines of their own
@@ -28,7 +28,7 @@ def _state(now: Snapshot) -> Iterator[Metric]:
         "pubsub_build_info",
         "Always 1; the labels tell which release runs on which Python.",
         Kind.GAUGE,
-        [Sample(1, {"version": version("pubsub-suite"), "python": platform.python_version()})],
+        [Sample(1, {"version": release(), "python": platform.python_version()})],
     )
     yield _gauge("pubsub_uptime_seconds", "How long the broker has served.", now.up_s)
     yield _gauge(

@@ -3,11 +3,11 @@
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
 
 from app.monitoring.health import reasons
 from broker import Broker
 from broker.listening import shown
+from broker.release import release
 from broker.snapshot import Snapshot
 
 
@@ -29,7 +29,7 @@ def stats(broker: Broker, rows: int) -> Stats:
     snapshot = broker.snapshot(rows)
     found = reasons(snapshot)
     return Stats(
-        version=version("pubsub-suite"),
+        version=release(),
         pid=os.getpid(),
         address=shown(broker.host, broker.port),
         time=datetime.now(UTC),

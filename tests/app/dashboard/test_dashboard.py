@@ -19,7 +19,7 @@ from broker import CannotListen, Settings
 from broker.snapshot import Condition, TopicFigures
 from tests.app.dashboard.conftest import HOSTILE, ToldServer, sessions, snapshot, topics
 from tests.app.dashboard.test_server import serving
-from tests.app.frames import frame, still, until
+from tests.app.frames import frame, settled, until
 from tests.wire import Wire
 
 Make = Callable[..., DashboardApp]
@@ -272,13 +272,13 @@ async def test_the_screen_at_each_size(
         await until(pilot, "topic 2")
         told.tell(messages_in=9_946, messages_out=40_602, bytes_in=1_241_000, refusals=3)
         await until(pilot, "128/s")
-        assert await still(pilot) == frames(name="topics")
+        assert await settled(pilot, frames(name="topics")) == frames
         await pilot.press("2")
         await until(pilot, "user1@exam")
-        assert await still(pilot) == frames(name="sessions")
+        assert await settled(pilot, frames(name="sessions")) == frames
         await pilot.press("q")
         await until(pilot, "3 sessions are connected")
-        assert await still(pilot) == frames(name="stop")
+        assert await settled(pilot, frames(name="stop")) == frames
 
 
 async def test_the_screen_in_ascii_has_nothing_else(told: ToldServer, dashboard: Make) -> None:

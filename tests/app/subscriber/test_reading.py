@@ -4,7 +4,7 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from clients import Publisher
-from tests.app.frames import until
+from tests.app.frames import settled, until
 from tests.app.subscriber.desk import Open, confirmed, shown, subscribed, told, unread
 
 SIZES = [(100, 30), (80, 24), (60, 16)]
@@ -21,7 +21,7 @@ async def test_what_was_unread_comes_first_between_its_dividers(
         await until(pilot, "live since")
         await bob.publish("orders.eu", "and one that is new")
         await until(pilot, "unread 4")
-        assert await shown(pilot) == frames
+        assert await settled(pilot, frames, shown) == frames
     assert await unread(address, "orders.eu") == 4
 
 

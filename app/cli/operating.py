@@ -1,15 +1,11 @@
-"""The options of the commands for whoever runs a broker."""
+"""The commands for whoever runs a broker, as they are typed."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-
-def register(app: typer.Typer) -> None:
-    """Add the commands to `app`."""
-    app.command()(top)
-    app.command()(doctor)
+from app.cli.options import Json, what_is_typed
 
 
 def top(
@@ -62,10 +58,7 @@ def doctor(
             help="The PostgreSQL database to look at instead.",
         ),
     ] = None,
-    json: Annotated[
-        bool,
-        typer.Option("--json", envvar="PUBSUB_JSON", help="One JSON object a line, for programs."),
-    ] = False,
+    json: Json = False,
 ) -> None:
     """Look at a broker's surroundings: is what it acknowledges safe, and will it stay so?
 
@@ -75,14 +68,5 @@ def doctor(
     """
     from app.commands import doctor as command
 
-    # What is typed wins over what the environment or a .env file says.
-    if _typed(context, "data_dir") and not _typed(context, "store"):
-        store = None
-    elif _typed(context, "store") and not _typed(context, "data_dir"):
-        data_dir = None
+    store, data_dir = what_is_typed(context, store, data_dir)
     command.run(store, data_dir, as_json=json)
-
-
-def _typed(context: typer.Context, name: str) -> bool:
-    source = context.get_parameter_source(name)
-    return source is not None and source.name == "COMMANDLINE"
