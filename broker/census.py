@@ -28,7 +28,7 @@ from broker.snapshot import (
     TopicFigures,
 )
 from broker.store.errors import StoreError
-from broker.store.interface import TopicSummary
+from broker.store.interface import Account, TopicSummary
 from broker.topics import Topic
 from protocol.names import Role
 from protocol.reasons import Reason
@@ -71,7 +71,8 @@ class Census:
         self._received = self._written = 0  # by connections that are gone
         self._asked = asyncio.Event()
         self._summaries: dict[str, TopicSummary] | None = None
-        self._probing: asyncio.Task[None] | None = None
+        self._question: asyncio.Task[Account | None] | None = None
+        self._closed = False
         self._data_bytes: int | None = None
         self._free_bytes: int | None = None
 
@@ -193,35 +194,40 @@ class Census:
     async def probe(self) -> None:
         """Ask the store something small; return when it is known whether it answers.
 
-        Whoever asks meanwhile shares the question.
+        Whoever asks meanwhile shares the question. One without an answer is not cancelled, as
+        that would wait for the server too; it ends by itself, and counts as unanswered until then.
         """
-        if self._probing is None or self._probing.done():
-            self._probing = asyncio.get_running_loop().create_task(self._ask_store())
-        await asyncio.shield(self._probing)
+        if self._closed:
+            return
+        if self._question is None or self._question.done():
+            asking = self._hub.store.find_account(NOBODY)
+            self._question = asyncio.get_running_loop().create_task(asking)
+        await asyncio.wait({self._question}, timeout=PROBE_LIMIT_S)
+        health = self._hub.store_health
+        if self._question.cancelled():
+            return  # the broker stops
+        if not self._question.done():
+            health.failed(ASKER, TimeoutError())
+        elif isinstance(error := self._question.exception(), Exception):
+            health.failed(ASKER, error)
+        else:
+            health.answered(ASKER)
 
     async def close(self) -> None:
         """Ask no more."""
-        if self._probing is not None:
-            self._probing.cancel()
-            await asyncio.gather(self._probing, return_exceptions=True)
-
-    async def _ask_store(self) -> None:
-        try:
-            async with asyncio.timeout(PROBE_LIMIT_S):
-                await self._hub.store.find_account(NOBODY)
-            self._hub.store_health.answered(ASKER)
-        except (StoreError, TimeoutError) as error:
-            self._hub.store_health.failed(ASKER, error)
+        self._closed = True
+        if self._question is not None:
+            self._question.cancel()
+            await asyncio.wait({self._question}, timeout=PROBE_LIMIT_S)
 
     async def _look_at_store(self) -> None:
-        try:
+        await self.probe()
+        if not self._hub.store_health.answers:
+            return
+        with suppress(StoreError, TimeoutError):  # what was known before holds
             async with asyncio.timeout(STORE_LIMIT_S):
                 summaries = await self._hub.store.summaries()
-        except (StoreError, TimeoutError) as error:
-            self._hub.store_health.failed(ASKER, error)
-            return
-        self._hub.store_health.answered(ASKER)
-        self._summaries = {one.record.name: one for one in summaries}
+            self._summaries = {one.record.name: one for one in summaries}
 
     async def _look_at_disk(self) -> None:
         if self._data_dir is not None:

@@ -10,7 +10,7 @@ from aiohttp import ClientSession
 
 from app.monitoring import monitor
 from app.monitoring.stats import Stats
-from broker import Broker, CannotListen, Settings
+from broker import Broker, CannotListen, Settings, census
 from broker.snapshot import Condition
 from protocol.reasons import Reason
 from tests.doubles.memory_store import MemoryStore
@@ -151,6 +151,26 @@ async def test_many_who_ask_for_health_at_once_ask_the_store_once(
     going_on.set()
     assert await asyncio.gather(*asking) == [(200, "ok\n")] * 20
     assert asked < 20
+
+
+async def test_a_store_that_says_nothing_is_not_waited_for(
+    broker: Broker, http: ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    going_on = asyncio.Event()
+
+    async def find_account(email: str) -> Any:
+        try:
+            await going_on.wait()
+        except asyncio.CancelledError:  # as where the server has to be told of it
+            await going_on.wait()
+
+    monkeypatch.setattr(census, "PROBE_LIMIT_S", 0.01)
+    monkeypatch.setattr(broker._hub.store, "find_account", find_account)
+    for _ in range(2):
+        status, text = await health(http)
+        assert (status, "the store does not answer" in text) == (503, True)
+    going_on.set()
+    assert await health(http) == (200, "ok\n")
 
 
 async def test_a_port_that_is_taken_is_told_with_the_option_that_names_it(broker: Broker) -> None:
