@@ -140,7 +140,9 @@ def broker(
     log_level: Annotated[
         str,
         typer.Option(
-            envvar="PUBSUB_LOG_LEVEL", help="debug, info, warning or error, to standard error."
+            envvar="PUBSUB_LOG_LEVEL",
+            help="debug, info, warning or error, to standard error.",
+            autocompletion=lambda: ["debug", "info", "warning", "error"],
         ),
     ] = "info",
     log_format: Annotated[
@@ -148,6 +150,7 @@ def broker(
         typer.Option(
             envvar="PUBSUB_LOG_FORMAT",
             metavar="text|json",
+            autocompletion=lambda: ["text", "json"],
             help="A line of text for each event, or an object for programs.",
         ),
     ] = "text",

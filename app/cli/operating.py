@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.options import Json, what_is_typed
+from app.cli.options import Json, typed, what_is_typed
 
 
 def top(
@@ -55,7 +55,8 @@ def doctor(
         typer.Option(
             envvar="PUBSUB_STORE",
             metavar="postgresql://...",
-            help="The PostgreSQL database to look at instead.",
+            help="The PostgreSQL database to look at instead. With a password in it, put it into"
+            " PUBSUB_STORE: everyone on this machine sees what is typed.",
         ),
     ] = None,
     json: Json = False,
@@ -67,6 +68,9 @@ def doctor(
     the options that the broker has. Exits 1 if anything is wrong.
     """
     from app.commands import doctor as command
+    from app.commands.broker import warn_of_password
 
     store, data_dir = what_is_typed(context, store, data_dir)
+    if typed(context, "store") and store is not None:
+        warn_of_password(store)
     command.run(store, data_dir, as_json=json)

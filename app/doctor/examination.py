@@ -13,10 +13,12 @@ from app.doctor.software import examine_software
 from broker.store.embedded.folder import Folder
 from broker.store.embedded.sockets import PORT
 from broker.store.postgres import PostgresStore
+from broker.store.postgres.faults import told
+from broker.store.postgres.store import UNREADABLE
 
 LIMIT_S = 10.0
 
-_NO_ANSWER = (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError)
+_NO_ANSWER = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 async def examine(store: str | None, data_dir: Path) -> AsyncGenerator[Finding, None]:
@@ -30,9 +32,12 @@ async def examine(store: str | None, data_dir: Path) -> AsyncGenerator[Finding, 
 async def _examine_store(url: str) -> AsyncGenerator[Finding, None]:
     try:
         connection = await asyncpg.connect(url, timeout=LIMIT_S, command_timeout=LIMIT_S)
+    except ValueError:
+        yield wrong(UNREADABLE, "Write it as postgresql://USER:PASSWORD@HOST:PORT/DATABASE.")
+        return
     except _NO_ANSWER as error:
         yield wrong(
-            f"{PostgresStore(url)} does not let us in: {_one_line(error)}.",
+            f"{PostgresStore(url)} does not let us in: {told(error)}.",
             "Check that it runs, and the user, the password and the database in --store.",
         )
         return
@@ -55,7 +60,7 @@ async def _examine_data_dir(folder: Folder) -> AsyncGenerator[Finding, None]:
     except _NO_ANSWER as error:
         yield wrong(
             f"The broker with pid {pid} serves this directory, and its PostgreSQL does not let us"
-            f" in: {_one_line(error)}.",
+            f" in: {told(error)}.",
             "Run this as the user the broker runs as. If it does not answer that user either,"
             f" {folder.log} says why.",
         )
@@ -81,12 +86,6 @@ async def _examined(connection: asyncpg.Connection) -> AsyncGenerator[Finding, N
         async for finding in examine_server(connection):
             yield finding
     except _NO_ANSWER as error:
-        yield wrong(
-            f"The server stopped answering: {_one_line(error)}.", "See its log, and try again."
-        )
+        yield wrong(f"The server stopped answering: {told(error)}.", "See its log, and try again.")
     finally:
         connection.terminate()
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()).rstrip(".") or type(error).__name__

@@ -27,7 +27,9 @@ async def test_a_server_without_fsync_is_wrong(careless: str) -> None:
     assert ended.code == 1
     assert "\nWRONG  fsync is off: " in ended.out.decode()
     assert "Remedy: The server was started with it: start it with -c fsync=on" in ended.out.decode()
-    assert ended.err == "pubsub: 1 thing is wrong; the remedies are above\n"
+    warning, summary = ended.err.splitlines()
+    assert "PUBSUB_STORE keeps it from them" in warning
+    assert summary == "pubsub: 1 thing is wrong; the remedies are above"
 
 
 async def test_a_data_directory_that_is_not_there_yet_is_right_and_is_not_made(
@@ -46,6 +48,10 @@ async def test_a_server_that_does_not_answer_is_wrong_and_no_password_is_told() 
     assert ended.code == 1
     assert b"\nWRONG  PostgreSQL at 127.0.0.1:1/x does not let us in: " in ended.out
     assert b"secret" not in ended.out
+    ended = await run("doctor", env={"PUBSUB_STORE": "postgresql://me:sec?ret@host/x"})
+    assert ended.code == 1
+    assert b"\nWRONG  --store is not a URL that can be read" in ended.out
+    assert b"sec" not in ended.out + ended.err.encode()
 
 
 @pytest.mark.parametrize(
