@@ -44,7 +44,7 @@ class JsonFormat(logging.Formatter):
             line["event"] = event
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line).replace("\x7f", "\\u007f")
+        return json.dumps(line)
 
 
 def formatter(name: str) -> logging.Formatter:
