@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import socket
 import ssl
 from contextlib import suppress
@@ -12,8 +13,10 @@ from broker.census import Census
 from broker.connection import Connection
 from broker.disk import DiskWatch
 from broker.door import Door
+from broker.events import Event, tell
 from broker.hub import Hub
-from broker.listening import bind, cannot_listen, close, on_loopback, too_open, watch_peers
+from broker.listening import bind, cannot_listen, close, on_loopback, shown, too_open, watch_peers
+from broker.release import release
 from broker.seldom import Seldom
 from broker.settings import Auth, Settings
 from broker.snapshot import Snapshot
@@ -53,7 +56,7 @@ class Broker:
         self._stopping: asyncio.Task[None] | None = None
         self._failed: asyncio.Future[None] | None = None
         self._tls: ssl.SSLContext | None = None
-        self._refusals = Seldom()
+        self._seldom = Seldom()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -87,15 +90,16 @@ class Broker:
             try:
                 self._prepare_door(sockets)
                 await self._store.open()
-                self._hub = Hub(self.settings, self._store, self._refusals)
+                self._hub = Hub(self.settings, self._store, self._seldom)
                 await self._hub.gate.prepare()
                 self._hub.topics.load(await self._store.topics())
-                self.census = Census(self._hub, self.settings.data_dir)
+                self.census = Census(self._hub, self._door, self.settings.data_dir)
                 await self._listen(sockets)
             except BaseException:
                 await self._end()
                 close(sockets)
                 raise
+            tell(Event.STARTED, self._introduction())
 
     async def serve(self) -> None:
         """Return when the broker has been stopped; raise what made it unable to go on."""
@@ -108,6 +112,15 @@ class Broker:
             self._stopping = asyncio.get_running_loop().create_task(self._stop())
         await asyncio.shield(self._stopping)
 
+    def _introduction(self) -> str:
+        """Say who serves where, with whose data, and who gets in."""
+        tls = "TLS" if self._tls is not None else "no TLS"
+        return (
+            f"pubsub-suite {release()} (pid {os.getpid()}) serves on"
+            f" {shown(self.host, self.port)} with {tls} and --auth {self.settings.auth}; the store"
+            f" is {self._store}, with {len([*self._hub.topics]):,} topics"
+        )
+
     def _prepare_door(self, sockets: list[socket.socket]) -> None:
         settings, inside = self.settings, on_loopback(sockets)
         guarded = self._tls is not None and settings.auth is Auth.PASSWORD
@@ -115,7 +128,7 @@ class Broker:
             raise too_open(settings.host)
         watch_peers(sockets, settings.dead_peer_s)
         usual = settings.connections if inside else CONNECTIONS_PER_ADDRESS
-        self._door = Door(settings, settings.connections_per_address or usual, self._refusals)
+        self._door = Door(settings, settings.connections_per_address or usual, self._seldom)
 
     async def _listen(self, sockets: list[socket.socket]) -> None:
         """Serve on `sockets`, once everything that serving takes has an owner."""
@@ -160,7 +173,10 @@ class Broker:
         connection = Connection(self._hub, self)
         if self._tls is None:
             return connection
-        return TlsEnd(self._tls, connection, self._refusals.tell)
+        return TlsEnd(self._tls, connection, self._tell_of_stranger)
+
+    def _tell_of_stranger(self, text: str) -> None:
+        self._seldom.tell(Event.TURNED_AWAY, text)
 
     def _task_ended(self, task: asyncio.Task[None]) -> None:
         """A task of ours has ended by itself: a fault of the program that must be seen."""
@@ -171,13 +187,17 @@ class Broker:
 
     async def _stop(self) -> None:
         async with self._starting:
+            served = bool(self._tasks)
             await self._end()
+            if served:
+                tell(Event.STOPPED, "stopped; what was acknowledged is in the store")
         if self._failed is not None and not self._failed.done():
             self._failed.set_result(None)
 
     async def _end(self) -> None:
         try:
             if self._tasks:
+                tell(Event.STOPPING, f"stopping, with {len(self._connections):,} connections")
                 for server in self._servers:
                     server.close()
                 await self._answer_accepted()
@@ -186,8 +206,10 @@ class Broker:
                 for task in self._tasks:
                     task.cancel()
                 await asyncio.gather(*self._tasks, return_exceptions=True)
+                await self.census.close()
                 await self._hub.close(self.settings.stop_wait_s)
                 self._door.close()
+            self._seldom.close()
         finally:
             await self._store.close()
 

@@ -6,15 +6,17 @@ Nothing is counted here: each part of the broker counts its own, a block or a ch
 import asyncio
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from heapq import nlargest
 from pathlib import Path
 
 from broker.connection import Connection
 from broker.cursor import Cursor
 from broker.disk import free_bytes
+from broker.door import Door
 from broker.hub import Hub
 from broker.snapshot import (
     Condition,
@@ -26,12 +28,15 @@ from broker.snapshot import (
     TopicFigures,
 )
 from broker.store.errors import StoreError
-from broker.store.interface import TopicSummary
+from broker.store.interface import Account, TopicSummary
 from broker.topics import Topic
 from protocol.names import Role
 from protocol.reasons import Reason
 
 PAUSE_S = 2.0  # between two looks at the store and the disk
+ASKER = "to look at it"
+NOBODY = "nobody@localhost"  # whose account is looked for, to see whether the store answers
+PROBE_LIMIT_S = 2.0
 SHARE = 20  # a look that took long is followed by a pause this many times as long
 STORE_LIMIT_S = 5.0
 DETAIL_LIMIT = 100  # cursors that are told of one topic or session
@@ -55,8 +60,9 @@ class Census:
     snapshots being asked for.
     """
 
-    def __init__(self, hub: Hub, data_dir: Path | None) -> None:
+    def __init__(self, hub: Hub, door: Door, data_dir: Path | None) -> None:
         self._hub = hub
+        self._door = door
         self._data_dir = data_dir
         self._began = asyncio.get_running_loop().time()
         self._heads = {topic: topic.head for topic in hub.topics}  # at the start
@@ -65,7 +71,8 @@ class Census:
         self._received = self._written = 0  # by connections that are gone
         self._asked = asyncio.Event()
         self._summaries: dict[str, TopicSummary] | None = None
-        self._store_answers = True
+        self._question: asyncio.Task[Account | None] | None = None
+        self._closed = False
         self._data_bytes: int | None = None
         self._free_bytes: int | None = None
 
@@ -95,7 +102,7 @@ class Census:
             at_s=now,
             up_s=now - self._began,
             condition=self._condition,
-            trouble=log.closed.text if log.closed else "",
+            trouble=self._trouble,
             messages_in=log.messages,
             messages_out=hub.delivery.messages,
             bytes_in=self._received + sum(one.received for one in self._seen),
@@ -113,6 +120,10 @@ class Census:
             unread=self._unread,
             data_bytes=self._data_bytes,
             free_bytes=self._free_bytes,
+            turned_away=self._door.turned_away,
+            refused_sign_ins=hub.refused_sign_ins,
+            cache_bytes=hub.cache.size,
+            oldest_unread_s=self._oldest_unread_s,
             topics=tuple(map(self._topic, self._busiest(topics, rows))),
             sessions=tuple(self._sessions(rows, now)),
         )
@@ -144,8 +155,6 @@ class Census:
             figures=self._session(connection, asyncio.get_running_loop().time()),
             peer=connection.peer,
             version=session.version,
-            received_bytes=connection.received,
-            written_bytes=connection.written,
             last_refusal=session.last_refusal,
             cursors=_furthest_behind(cursors),
         )
@@ -178,17 +187,47 @@ class Census:
                 await self._look_at_disk()
             except Exception:  # what is only shown must not stop the broker
                 _logger.exception("the store and the disk could not be looked at")
-            await asyncio.sleep(max(PAUSE_S, SHARE * (loop.time() - began)))
+            # Where there was no answer it has cost the store nothing, and is looked for soon.
+            took_s = loop.time() - began if self._hub.store_health.answers else 0.0
+            await asyncio.sleep(max(PAUSE_S, SHARE * took_s))
+
+    async def probe(self) -> None:
+        """Ask the store something small; return when it is known whether it answers.
+
+        Whoever asks meanwhile shares the question. One without an answer is not cancelled, as
+        that would wait for the server too; it ends by itself, and counts as unanswered until then.
+        """
+        if self._closed:
+            return
+        if self._question is None or self._question.done():
+            asking = self._hub.store.find_account(NOBODY)
+            self._question = asyncio.get_running_loop().create_task(asking)
+        await asyncio.wait({self._question}, timeout=PROBE_LIMIT_S)
+        health = self._hub.store_health
+        if self._question.cancelled():
+            return  # the broker stops
+        if not self._question.done():
+            health.failed(ASKER, TimeoutError())
+        elif isinstance(error := self._question.exception(), Exception):
+            health.failed(ASKER, error)
+        else:
+            health.answered(ASKER)
+
+    async def close(self) -> None:
+        """Ask no more."""
+        self._closed = True
+        if self._question is not None:
+            self._question.cancel()
+            await asyncio.wait({self._question}, timeout=PROBE_LIMIT_S)
 
     async def _look_at_store(self) -> None:
-        try:
+        await self.probe()
+        if not self._hub.store_health.answers:
+            return
+        with suppress(StoreError, TimeoutError):  # what was known before holds
             async with asyncio.timeout(STORE_LIMIT_S):
                 summaries = await self._hub.store.summaries()
-        except (StoreError, TimeoutError):
-            self._store_answers = False
-            return
-        self._store_answers = True
-        self._summaries = {one.record.name: one for one in summaries}
+            self._summaries = {one.record.name: one for one in summaries}
 
     async def _look_at_disk(self) -> None:
         if self._data_dir is not None:
@@ -203,15 +242,29 @@ class Census:
         if closed is not None:
             low = closed.reason is Reason.LOW_DISK
             return Condition.LOW_DISK if low else Condition.STOPPING
-        if self._hub.log.store_answers and self._store_answers:
-            return Condition.SERVING
-        return Condition.STORE_SILENT
+        if not self._hub.store_health.answers:
+            return Condition.STORE_SILENT
+        return Condition.STORE_REFUSES if self._hub.store_health.refusal else Condition.SERVING
+
+    @property
+    def _trouble(self) -> str:
+        if self._hub.log.closed is not None:
+            return self._hub.log.closed.text
+        if not self._hub.store_health.answers:
+            return "the store does not answer, so publishes wait for it"
+        return self._hub.store_health.refusal
 
     @property
     def _unread(self) -> int | None:
         if self._summaries is None:
             return None
         return sum(summary.unread for summary in self._summaries.values())
+
+    @property
+    def _oldest_unread_s(self) -> float | None:
+        if self._summaries is None:
+            return None
+        return max(map(_waited_s, self._summaries.values()), default=0.0)
 
     def _busiest(self, topics: list[Topic], rows: int) -> list[Topic]:
         """Return those that took the most messages since the start, all of them if that fits."""
@@ -226,7 +279,12 @@ class Census:
         if summary is None:
             return figures
         return TopicFigures(
-            topic.name, topic.head, len(topic.live), summary.subscribers, summary.unread
+            topic.name,
+            topic.head,
+            len(topic.live),
+            summary.subscribers,
+            summary.unread,
+            _waited_s(summary),
         )
 
     def _sessions(self, rows: int, now: float) -> Iterator[SessionFigures]:
@@ -256,11 +314,25 @@ class Census:
             behind=sum(one.topic.head - one.sent for one in reader.behind) if reader else 0,
             idle_s=now - seen.moved_at,
             slow=connection.congested,
+            unread=_unread(reader.cursors.values()) if reader else 0,
+            received_bytes=connection.received,
+            written_bytes=connection.written,
         )
 
     def _connection(self, number: int) -> Connection | None:
         found = (one for one, seen in self._seen.items() if seen.number == number)
         return next(found, None)
+
+
+def _waited_s(summary: TopicSummary) -> float:
+    """Return for how long the topic's oldest unread message has been unread."""
+    if summary.unread_since is None:
+        return 0.0
+    return max((datetime.now(UTC) - summary.unread_since).total_seconds(), 0.0)
+
+
+def _unread(cursors: Iterable[Cursor]) -> int:
+    return sum(one.topic.head - one.confirmed for one in cursors)
 
 
 def _cursor(connection: Connection, cursor: Cursor) -> CursorFigures:

@@ -9,6 +9,7 @@ import sys
 import termios
 from typing import Protocol, cast
 
+from broker.events import Event
 from broker.hub import Hub
 from broker.session import Session
 from broker.tls import HANDSHAKE_BYTE, RECORD_BYTES, TAKES_NO_TLS, TlsEnd
@@ -17,6 +18,7 @@ from protocol.replies import notice_v1
 
 FIRST_LOOK_S = 0.001  # until the first look whether a closing peer has taken everything
 LONGEST_LOOK_S = 0.1
+SLOW_S = 5.0  # with a full buffer, until that is told
 
 _logger = logging.getLogger("pubsub.connection")
 
@@ -37,11 +39,13 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = (
+        "_congestion",
         "_finishing",
         "_heard",
         "_hub",
         "_owner",
         "_reading",
+        "_slow",
         "_splitter",
         "_transport",
         "_turned_away",
@@ -64,6 +68,8 @@ class Connection(asyncio.Protocol):
         self._finishing = False
         self._turned_away = False
         self.congested = False
+        self._congestion: asyncio.TimerHandle | None = None  # until it is told, None when it was
+        self._slow = False
         self.written = 0
         self.received = 0  # bytes, as written
         self.session = Session(hub, self)
@@ -80,7 +86,8 @@ class Connection(asyncio.Protocol):
         if not self._heard:
             self._heard = True
             if data[0] == HANDSHAKE_BYTE:
-                self._hub.refusals.tell(f"{self.source} came with TLS, which this port takes not")
+                text = f"{self.source} came with TLS, which this port takes not"
+                self._hub.seldom.tell(Event.TURNED_AWAY, text)
                 self.turn_away(TAKES_NO_TLS)
                 return
         self.session.receive(self._splitter.feed(data))
@@ -92,9 +99,12 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self.congested = True
+        loop = asyncio.get_running_loop()
+        self._congestion = loop.call_later(SLOW_S, self._tell_slow)
 
     def resume_writing(self) -> None:
         self.congested = False
+        self._tell_reads_on()
         # Requests first: a long backlog would fill the buffer again before they had a turn.
         self.session.work()
         reader = self.session.reader
@@ -104,6 +114,8 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         if error is not None:
             _logger.debug("connection lost: %s", error)
+        if self._congestion is not None:
+            self._congestion.cancel()
         self.session.end()
         self._owner.gone(self)
 
@@ -190,6 +202,26 @@ class Connection(asyncio.Protocol):
     def source(self) -> str:
         """The address that the peer connects from."""
         return str((self._transport.get_extra_info("peername") or ["somebody"])[0])
+
+    def _tell_slow(self) -> None:
+        """Say that it has not read for a while. A full buffer alone is no news: each backlog
+        fills it, for some moments."""
+        self._congestion, self._slow = None, True
+        text = f"{self._who} reads slowly: for {SLOW_S:g} s {self.queued:,} bytes wait for it"
+        self._hub.seldom.tell(Event.SLOW_READER, text, logging.WARNING)
+
+    def _tell_reads_on(self) -> None:
+        if self._congestion is not None:
+            self._congestion.cancel()
+            self._congestion = None
+        if self._slow:
+            self._slow = False
+            self._hub.seldom.tell(Event.READS_ON, f"{self._who} reads on")
+
+    @property
+    def _who(self) -> str:
+        account = self.session.account
+        return f"{account.email if account else 'somebody'} from {self.source}"
 
     def _look(self, pause_s: float, taken: int, since: float) -> None:
         """Close if everything has arrived, else look again a little later.

@@ -5,12 +5,13 @@ import logging
 import os
 from pathlib import Path
 
+from broker.events import Event, tell
 from broker.log import Log
 from protocol.reasons import Reason
 
 LOOK_S = 1.0
 
-_logger = logging.getLogger("pubsub.disk")
+_logger = logging.getLogger("pubsub.broker")
 
 
 class DiskWatch:
@@ -46,7 +47,12 @@ class DiskWatch:
 
     def _judge(self, free: int, log: Log) -> None:
         if free < self._floor and log.closed is None:
-            _logger.error("only %d bytes are free; publishes are refused", free)
+            tell(
+                Event.LOW_DISK,
+                f"{free >> 20} MiB of disk are free, below {self._floor >> 20} MiB;"
+                " publishes are refused",
+                logging.ERROR,
+            )
             log.close(
                 Reason.LOW_DISK,
                 f"the broker's disk has {free >> 20} MiB left and keeps {self._floor >> 20} MiB"
@@ -55,7 +61,8 @@ class DiskWatch:
         elif (
             free >= self._floor and log.closed is not None and log.closed.reason is Reason.LOW_DISK
         ):
-            _logger.warning("%d bytes are free again; publishes go on", free)
+            text = f"{free >> 20} MiB are free again; publishes go on"
+            tell(Event.DISK_FREE, text, logging.WARNING)
             log.reopen()
 
 

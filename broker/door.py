@@ -7,6 +7,7 @@ import resource
 import sys
 from typing import Protocol
 
+from broker.events import Event
 from broker.seldom import Seldom
 from broker.settings import Settings
 
@@ -35,7 +36,7 @@ class Door:
     Whoever has not signed in within `sign_in_s` is turned away too.
     """
 
-    def __init__(self, settings: Settings, per_address: int, refusals: Seldom) -> None:
+    def __init__(self, settings: Settings, per_address: int, seldom: Seldom) -> None:
         self._room = min(settings.connections, _files() - KEPT_FILES)
         self._per_address = min(per_address, self._room)
         self._sign_in_s = settings.sign_in_s
@@ -43,7 +44,8 @@ class Door:
         self._inside: dict[Visitor, str] = {}  # and which count each is in
         self._new: dict[Visitor, float] = {}  # until when each may stay a stranger, soonest first
         self._timer: asyncio.TimerHandle | None = None
-        self._refusals = refusals
+        self._seldom = seldom
+        self.turned_away = 0  # since the start
         if self._room < settings.connections:
             _logger.warning(
                 "this process may open so few files that %d connections are the most;"
@@ -85,8 +87,12 @@ class Door:
             self._timer.cancel()
 
     def _refuse(self, visitor: Visitor, why: str) -> None:
-        self._refusals.tell(f"{visitor.source} is turned away: {why}")
-        visitor.turn_away(f"{why}; close one, or come again later")
+        self._turn_away(visitor, f"is turned away: {why}", f"{why}; close one, or come again later")
+
+    def _turn_away(self, visitor: Visitor, told: str, why: str) -> None:
+        self.turned_away += 1
+        self._seldom.tell(Event.TURNED_AWAY, f"{visitor.source} {told}")
+        visitor.turn_away(why)
 
     def _watch(self, visitor: Visitor) -> None:
         loop = asyncio.get_running_loop()
@@ -106,10 +112,11 @@ class Door:
                 return
             del self._new[visitor]
             if not visitor.known:
-                self._refusals.tell(f"{visitor.source} has not signed in, and is turned away")
-                visitor.turn_away(
+                self._turn_away(
+                    visitor,
+                    "has not signed in, and is turned away",
                     f"you have not signed in within {self._sign_in_s:g} s; connect again and send"
-                    " connect or create"
+                    " connect or create",
                 )
 
 

@@ -1,7 +1,6 @@
 """Reads blocks from the store for those who are behind, each range once for all who wait."""
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
 
 from broker.block import Block
@@ -9,11 +8,10 @@ from broker.cache import BlockCache
 from broker.delivery import Reader
 from broker.store.errors import StoreError
 from broker.store.interface import Store
+from broker.store_health import StoreHealth
 from broker.topics import Topic
 
 RETRY_S = 0.5
-
-_logger = logging.getLogger("pubsub.delivery")
 
 Arrived = Callable[[Reader, Topic, int, Sequence[Block], int], None]
 
@@ -21,10 +19,13 @@ Arrived = Callable[[Reader, Topic, int, Sequence[Block], int], None]
 class Fetcher:
     """Brings blocks from the store into the cache and to the readers that want them."""
 
-    def __init__(self, store: Store, cache: BlockCache, read_ahead_bytes: int) -> None:
+    def __init__(
+        self, store: Store, cache: BlockCache, read_ahead_bytes: int, health: StoreHealth
+    ) -> None:
         self._store = store
         self._cache = cache
         self._read_ahead = read_ahead_bytes
+        self._health = health
         self._waiting: dict[tuple[Topic, int], list[Reader]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.arrived: Arrived | None = None
@@ -71,9 +72,10 @@ class Fetcher:
             head = topic.head
             try:
                 blocks = await self.read(topic, seq)
+                self._health.answered("to read")
                 break
             except StoreError as error:
-                _logger.warning("cannot read %r after %d yet: %s", topic.name, seq, error)
+                self._health.failed("to read", error)
                 await asyncio.sleep(RETRY_S)
         assert self.arrived is not None
         for reader in self._waiting.pop((topic, seq)):

@@ -1,12 +1,12 @@
 """What the sessions of one broker share, and who of them is signed in."""
 
 import asyncio
-import logging
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING
 
 from broker.cache import BlockCache
 from broker.delivery import Delivery, Reader
+from broker.events import Event
 from broker.fetcher import Fetcher
 from broker.gate import Gate
 from broker.gathering import BlockLimits
@@ -16,6 +16,7 @@ from broker.seldom import Seldom
 from broker.settings import Settings
 from broker.store.errors import StoreError
 from broker.store.interface import Store
+from broker.store_health import StoreHealth
 from broker.topics import Topics
 from protocol.reasons import Reason
 
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
 Work = Coroutine[None, None, None]  # a request that takes time
 
-_logger = logging.getLogger("pubsub.broker")
-
 
 class Hub:
     """The rooms of a broker, wired to each other.
@@ -33,24 +32,26 @@ class Hub:
     A subscriber has one session at a time, and so has a producer: a newer one takes over.
     """
 
-    def __init__(self, settings: Settings, store: Store, refusals: Seldom) -> None:
+    def __init__(self, settings: Settings, store: Store, seldom: Seldom) -> None:
         self.settings = settings
         self.store = store
-        self.refusals = refusals
+        self.seldom = seldom
+        self.store_health = StoreHealth(seldom)
         self.gate = Gate(store, settings.auth, settings.password_threads)
         self.sessions: set[Session] = set()  # who is signed in
         self.topics = Topics()
         self.cache = BlockCache(settings.cache_bytes)
         self.saver = CursorSaver(store)
-        self.fetcher = Fetcher(store, self.cache, settings.read_ahead_bytes)
+        self.fetcher = Fetcher(store, self.cache, settings.read_ahead_bytes, self.store_health)
         self.delivery = Delivery(self.cache, self.fetcher.want, self.saver.moved, self._rest)
         self.fetcher.arrived = self.delivery.arrived
         # A block's line has to stay within the line limit, as a message's does.
         block_bytes = min(settings.block_bytes, settings.message_bytes)
         block = BlockLimits(settings.block_messages, block_bytes)
         limits = LogLimits(block, settings.commit_bytes, settings.store_wait_s)
-        self.log = Log(store, self.cache, limits, self.delivery.deliver)
+        self.log = Log(store, self.cache, limits, self.delivery.deliver, self.store_health)
         self.refused = 0  # requests answered with an error since the start
+        self.refused_sign_ins = 0  # of them
         self._tasks: set[asyncio.Task[None]] = set()  # requests that take time
         self._holders: dict[object, Session] = {}  # who is signed in as a subscriber or producer
 
@@ -81,6 +82,12 @@ class Hub:
         if key not in session.keys:
             session.keys = (*session.keys, key)
         if previous is not None and previous is not session:
+            if previous.account is not None:
+                self.seldom.tell(
+                    Event.TAKEN_OVER,
+                    f"a newer session of {previous.account.email}, from {session.peer.source},"
+                    f" takes over from the one from {previous.peer.source}",
+                )
             previous.close(
                 Reason.TAKEN_OVER,
                 "a newer session of this account has taken over; this connection is closed",
@@ -113,6 +120,9 @@ class Hub:
         if reader is not None:
             session.confirm()
             self.delivery.detach_all(reader)
+        if session.account is not None:
+            email, source = session.account.email, session.peer.source
+            self.seldom.tell(Event.SIGNED_OUT, f"{email} from {source} has left")
         self.release(session)
         self.sessions.discard(session)
         session.account = session.producer = session.reader = None
@@ -130,5 +140,6 @@ class Hub:
             self.confirm_readers()
             try:
                 await self.saver.save()
+                self.store_health.answered("to save cursors")
             except StoreError as error:
-                _logger.warning("cursors will be saved later: %s", error)
+                self.store_health.failed("to save cursors", error)

@@ -5,7 +5,6 @@ timer, so a lone publish waits for nobody.
 """
 
 import asyncio
-import logging
 import random
 import secrets
 from collections import deque
@@ -18,11 +17,12 @@ from broker.counters import Latencies
 from broker.gathering import BlockLimits, Gathering, Ticket
 from broker.store.errors import StoreLost, StoreRefused
 from broker.store.interface import Account, Batch, Commit, ProducerMark, Store
+from broker.store_health import StoreHealth
 from broker.topics import Topic
 from protocol.reasons import Reason, RequestRefused
 from protocol.replies import RequestId
 
-_logger = logging.getLogger("pubsub.log")
+ASKER = "the log"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,10 @@ class Log:
         cache: BlockCache,
         limits: LogLimits,
         deliver: Callable[[Topic, Block], None],
+        health: StoreHealth | None = None,
     ) -> None:
         self._store = store
+        self.store_health = health or StoreHealth()
         self._cache = cache
         self._limits = limits
         self._deliver = deliver
@@ -57,7 +59,6 @@ class Log:
         self._committing: Gathering | None = None
         self._just_stored: tuple[Gathering, Sequence[Block], Commit] | None = None
         self._closed: RequestRefused | None = None
-        self.store_answers = True  # the newest that was asked of it
         self.commits = 0  # since the start
         self.messages = 0  # stored and delivered since the start
         self.latencies = Latencies()
@@ -145,7 +146,8 @@ class Log:
         try:
             commit = await self._stored(gathering, batch)
         except StoreRefused as error:
-            _logger.error("the store refused a commit: %s", error)
+            self.store_health.answered(ASKER)
+            self.store_health.refused_commit(error)
             self._refuse(gathering, f"the store refused to take the message: {error}")
             commit = None
         if commit is None:
@@ -185,15 +187,15 @@ class Log:
                 await asyncio.sleep(0)  # so that the store is at work already
                 self._finish_stored()
                 answer = await asked
-                self.store_answers = True
+                self.store_health.answered(ASKER)
+                self.store_health.took_commit()
                 return answer
             except asyncio.CancelledError:
                 asked.cancel()
                 await asyncio.gather(asked, return_exceptions=True)
                 raise
             except StoreLost as error:
-                self.store_answers = False
-                _logger.warning("the store does not answer (%s); trying again", error)
+                self.store_health.failed(ASKER, error)
             if self._now() - gathering.began > self._limits.wait_s:
                 self._refuse(
                     gathering,

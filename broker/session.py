@@ -13,6 +13,7 @@ from typing import Protocol
 
 from broker import actions
 from broker.delivery import Outlet, Reader
+from broker.events import Event
 from broker.gathering import Ticket
 from broker.hub import Hub, Work
 from broker.producer import Producer
@@ -27,6 +28,7 @@ from protocol.replies import SUCCESS_V1, Published, Reply, RequestId, published_
 from protocol.requests import AnyRequest, Connect, Create, PublishMany, PublishMsg, decode
 
 DECODED_AT_ONCE = 1_024  # lines
+SHOWN = 100  # characters of an e-mail that a stranger gave
 TURN_BYTES = 16 * 1_024  # of replies, before other connections have their turn
 
 _logger = logging.getLogger("pubsub.session")
@@ -154,6 +156,8 @@ class Session:
         if isinstance(request, PublishMsg | PublishMany) and self.producer is not None:
             self.producer.note_refused(request.id)
         self._count_refused(refused)
+        if isinstance(request, Connect | Create):
+            self._tell_refused_sign_in(request, refused)
         if self.lost:
             return
         # Whoever asks for version 2 gets the refusal of that in version 2.
@@ -163,6 +167,21 @@ class Session:
     def _count_refused(self, refused: RequestRefused, count: int = 1) -> None:
         self._hub.refused += count
         self.last_refusal = refused.text
+        if refused.reason is Reason.TOO_LARGE:
+            who = self.account.email if self.account else "somebody"
+            text = f"{who} from {self.peer.source} sent too much: {refused.text}"
+            self._hub.seldom.tell(Event.TOO_LARGE, text)
+
+    def _tell_refused_sign_in(self, request: Connect | Create, refused: RequestRefused) -> None:
+        self._hub.refused_sign_ins += 1
+        wanted = "sign in as" if isinstance(request, Connect) else "make the account"
+        guessing = refused.reason in (Reason.WRONG_PASSWORD, Reason.TRY_LATER)
+        self._hub.seldom.tell(
+            Event.SIGN_IN_REFUSED,
+            f"{self.peer.source} cannot {wanted} {request.user_email[:SHOWN]!r}:"
+            f" {refused.reason.value}",
+            logging.WARNING if guessing else logging.INFO,
+        )
 
     # working through the inbox
 

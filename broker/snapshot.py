@@ -12,18 +12,20 @@ class Condition(StrEnum):
     SERVING = "serving"
     LOW_DISK = "disk low"  # publishes are refused, reading works
     STORE_SILENT = "store silent"  # publishes wait for PostgreSQL
+    STORE_REFUSES = "store refuses"  # the newest commit was not taken, and lately none was
     STOPPING = "stopping"
 
 
 @dataclass(frozen=True, slots=True)
 class TopicFigures:
-    """A topic. `subscriptions` and `unread` are a few seconds old, None while not known."""
+    """A topic. What `live` does not count is a few seconds old, and None while not known."""
 
     name: str
     head: int
     live: int  # signed-in subscriptions at the head
     subscriptions: int | None = None
     unread: int | None = None  # of all subscriptions
+    oldest_unread_s: float | None = None  # since the commit of the oldest message unread; 0: none
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,9 @@ class SessionFigures:
     behind: int  # messages that are stored and not written yet
     idle_s: float  # since bytes last went either way, as far as snapshots can tell
     slow: bool = False  # over the high-water mark: nothing is written until it reads
+    unread: int = 0  # stored and not confirmed, in all of its topics
+    received_bytes: int = 0
+    written_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +67,6 @@ class SessionDetail:
     figures: SessionFigures
     peer: str
     version: int
-    received_bytes: int
-    written_bytes: int
     last_refusal: str
     cursors: tuple[CursorFigures, ...]
 
@@ -100,5 +103,9 @@ class Snapshot:
 
     data_bytes: int | None = None  # of the data directory
     free_bytes: int | None = None  # on its disk
+    turned_away: int = 0  # connections, at the door
+    refused_sign_ins: int = 0
+    cache_bytes: int = 0
+    oldest_unread_s: float | None = None  # of all topics
     topics: tuple[TopicFigures, ...] = field(default=())
     sessions: tuple[SessionFigures, ...] = field(default=())

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.options import Ascii
+from app.cli.options import Ascii, typed, what_is_typed
 
 
 def broker(
@@ -140,9 +140,32 @@ def broker(
     log_level: Annotated[
         str,
         typer.Option(
-            envvar="PUBSUB_LOG_LEVEL", help="debug, info, warning or error, to standard error."
+            envvar="PUBSUB_LOG_LEVEL",
+            help="debug, info, warning or error, to standard error.",
+            autocompletion=lambda: ["debug", "info", "warning", "error"],
         ),
     ] = "info",
+    log_format: Annotated[
+        str,
+        typer.Option(
+            envvar="PUBSUB_LOG_FORMAT",
+            metavar="text|json",
+            autocompletion=lambda: ["text", "json"],
+            help="A line of text for each event, or an object for programs.",
+        ),
+    ] = "text",
+    http: Annotated[
+        int | None,
+        typer.Option(
+            envvar="PUBSUB_HTTP",
+            metavar="PORT",
+            min=0,
+            max=65535,
+            help="Serve /metrics for Prometheus, /healthz and /stats on this port of 127.0.0.1"
+            " (0: any free one). [default: no port; pubsub top looks at 3001]",
+            show_default=False,
+        ),
+    ] = None,
     dashboard: Annotated[
         bool,
         typer.Option(
@@ -161,12 +184,8 @@ def broker(
     """
     from app.commands import broker as command
 
-    # What is typed wins over what the environment or a .env file says.
-    if _typed(context, "data_dir") and not _typed(context, "store"):
-        store = None
-    elif _typed(context, "store") and not _typed(context, "data_dir"):
-        data_dir = None
-    if _typed(context, "store") and store is not None:
+    store, data_dir = what_is_typed(context, store, data_dir)
+    if typed(context, "store") and store is not None:
         command.warn_of_password(store)
     options = command.Options(
         host=host,
@@ -187,6 +206,8 @@ def broker(
         max_message_kb=max_message_kb,
         store_wait_s=store_wait,
         log_level=log_level,
+        log_format=log_format,
+        http=http,
     )
     if dashboard:
         from app.commands import dashboard as screen
@@ -194,8 +215,3 @@ def broker(
         screen.run(options, ascii_only=ascii_)
     else:
         command.run(options)
-
-
-def _typed(context: typer.Context, name: str) -> bool:
-    source = context.get_parameter_source(name)
-    return source is not None and source.name == "COMMANDLINE"

@@ -14,12 +14,13 @@ from pathlib import Path
 
 from app.commands.ending import say
 from app.exits import FAILED, WRONG_USAGE
+from app.logs import FORMATS, LEVELS, log_to_standard_error
+from app.monitoring import monitor
 from app.places import default_data_dir
 from broker import Auth, Broker, CannotListen, Settings, StoreUnusable, TooOpen
 from broker.listening import shown
 from broker.settings import KIB, MIB
 
-LEVELS = ("debug", "info", "warning", "error")
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 _logger = logging.getLogger("pubsub.broker")
@@ -45,6 +46,8 @@ class Options:
     max_message_kb: int
     store_wait_s: float
     log_level: str
+    log_format: str = "text"
+    http: int | None = None  # the port of what is told over HTTP
 
 
 def run(options: Options) -> None:
@@ -53,15 +56,11 @@ def run(options: Options) -> None:
     if fault is not None:
         say(fault)
         sys.exit(WRONG_USAGE)
-    logging.basicConfig(
-        level=options.log_level.upper(),
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
+    log_to_standard_error(options.log_level, options.log_format)
     _raise_file_limit()
     try:
         with asyncio.Runner(loop_factory=new_loop) as runner:
-            runner.run(_serve(settings_of(options)))
+            runner.run(_serve(settings_of(options), options.http))
     except TooOpen as error:
         say(str(error))
         sys.exit(WRONG_USAGE)
@@ -104,6 +103,10 @@ def wrong_usage(options: Options) -> str | None:
         return "--tls-cert and --tls-key go together; give both, or neither"
     if options.log_level.lower() not in LEVELS:
         return f"--log-level takes one of {', '.join(LEVELS)}"
+    if options.log_format not in FORMATS:
+        return f"--log-format takes {' or '.join(FORMATS)}"
+    if options.http and options.http == options.port:
+        return "--http and --port are two ports, and both are given as " + str(options.port)
     if not options.host:
         return "--host takes an address or a name of this machine, such as 127.0.0.1"
     if options.auth not in [one.value for one in Auth]:
@@ -137,22 +140,23 @@ def new_loop() -> asyncio.AbstractEventLoop:
     return uvloop.new_event_loop()
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, http: int | None) -> None:
     stop = asyncio.Event()
     _stop_on_signals(stop)
     broker = Broker(settings)
-    # A start takes long where PostgreSQL recovers from a crash, and can be stopped as well.
-    if not await unless(stop, broker.start()):
-        return
-    try:
-        # What is alive now stays so; looking through it again and again would only cost time.
-        gc.collect()
-        gc.freeze()
-        _announce(shown(broker.host, broker.port))
-        await unless(stop, broker.serve())
-        _logger.info("stopping")
-    finally:
-        await broker.stop()
+    async with monitor(http) as monitored:
+        # A start takes long where PostgreSQL recovers from a crash, and can be stopped as well.
+        if not await unless(stop, broker.start()):
+            return
+        try:
+            await monitored(broker)
+            # What is alive now stays so; looking through it again would only cost time.
+            gc.collect()
+            gc.freeze()
+            _announce(shown(broker.host, broker.port))
+            await unless(stop, broker.serve())
+        finally:
+            await broker.stop()
 
 
 def _stop_on_signals(stop: asyncio.Event) -> None:

@@ -15,7 +15,7 @@ from app.dashboard.log import LogKeeper
 from app.dashboard.server import BrokerThread, Phase
 from app.dashboard.trouble import advice
 from app.exits import FAILED, WRONG_USAGE
-from app.screens.app import log_to_file
+from app.logs import log_to_file, log_to_standard_error
 from app.screens.symbols import terminal_is_ascii
 from app.screens.terminal import require_terminal
 from broker import CannotListen, StoreUnusable
@@ -24,8 +24,6 @@ SCREEN_LIMIT_S = 2.0  # for the screen to leave once the broker has ended
 # The screen draws for a few milliseconds at a time. The broker must not wait for that whenever
 # it comes back from the kernel.
 SWITCH_S = 0.0005
-
-LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 _logger = logging.getLogger("pubsub.dashboard")
 
@@ -42,10 +40,9 @@ def run(options: Options, *, ascii_only: bool) -> None:
         sys.exit(WRONG_USAGE)
     require_terminal("pubsub broker")
     keeper = LogKeeper()
-    log_to_file()
+    log_to_file(options.log_level, options.log_format)
     logging.getLogger().addHandler(keeper)
-    logging.getLogger().setLevel(options.log_level.upper())
-    server = BrokerThread(settings_of(options))
+    server = BrokerThread(settings_of(options), options.http)
     signals = _Signals(server)
     sys.setswitchinterval(SWITCH_S)
     server.start()
@@ -54,7 +51,7 @@ def run(options: Options, *, ascii_only: bool) -> None:
     if server.forced:
         _end_at_once()
     if server.phase is not Phase.ENDED and not server.stopping:
-        _serve_without_screen(server)
+        _serve_without_screen(server, options)
     server.join()
     _tell_end(server)
 
@@ -71,10 +68,8 @@ def _show(
         _logger.exception("the screen has failed")
 
 
-def _serve_without_screen(server: BrokerThread) -> None:
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter(LOG_FORMAT))
-    logging.getLogger().addHandler(handler)
+def _serve_without_screen(server: BrokerThread, options: Options) -> None:
+    log_to_standard_error(options.log_level, options.log_format)
     with suppress(OSError):  # the terminal may be what has failed
         say(
             f"the screen has failed; the broker goes on serving on {server.address}."

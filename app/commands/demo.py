@@ -19,7 +19,7 @@ def run(options: Options) -> None:
         script.run()
         return
     from app.demo import app
-    from app.screens.app import log_to_file
+    from app.logs import log_to_file
     from app.screens.symbols import terminal_is_ascii
 
     log_to_file()

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 from app.access import Access
 from app.commands.ending import run_checked
-from app.screens.app import Options, PubSubApp, log_to_file
+from app.logs import log_to_file
+from app.screens.app import Options, PubSubApp
 from app.screens.symbols import terminal_is_ascii
 from app.screens.terminal import require_terminal
 from clients.address import addresses

@@ -14,7 +14,6 @@ from textual.binding import Binding, BindingType
 from app.dashboard.dialogs import Confirm, Trouble
 from app.dashboard.figures import in_bytes
 from app.dashboard.log import LogKeeper
-from app.dashboard.notes import log_notes
 from app.dashboard.rates import RateMeter
 from app.dashboard.screen import DashboardScreen
 from app.dashboard.server import PACE_S, BrokerThread, Phase
@@ -72,8 +71,6 @@ class DashboardApp(BaseApp):
         if server.phase is Phase.ENDED and not isinstance(self.screen, Trouble):
             self._tell_trouble()
         if server.snapshot is not None and server.snapshot is not self._seen:
-            if self._seen is not None:
-                log_notes(self._seen, server.snapshot)
             self._seen = server.snapshot
             self._meter.add(server.snapshot)
         self._main.show(self._view())

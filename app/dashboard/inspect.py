@@ -140,7 +140,7 @@ def session_lines(detail: SessionDetail) -> list[str]:
         f"account     {harmless(one.account) or '- (nobody has signed in)'}",
         f"role        {one.role or '-'}, protocol version {detail.version}",
         f"address     {harmless(detail.peer)}, idle for {in_time(one.idle_s)}",
-        f"bytes       {in_bytes(detail.received_bytes)} in, {in_bytes(detail.written_bytes)} out",
+        f"bytes       {in_bytes(one.received_bytes)} in, {in_bytes(one.written_bytes)} out",
         f"queue       {in_bytes(one.queued_bytes)}{slow}",
         f"behind      {one.behind:,} messages",
         f"last error  {harmless(detail.last_refusal) or 'none'}",

@@ -11,6 +11,7 @@ from enum import Enum, auto
 from typing import TypeVar
 
 from app.commands.broker import new_loop, unless
+from app.monitoring import monitor
 from broker import Broker, Settings
 from broker.listening import shown
 from broker.snapshot import Snapshot
@@ -40,8 +41,9 @@ class BrokerThread:
     read from any other. `error` is why it ended, None where it was asked to.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, http: int | None = None) -> None:
         self.settings = settings
+        self._http = http
         self.phase = Phase.STARTING
         self.snapshot: Snapshot | None = None
         self.error: Exception | None = None
@@ -111,19 +113,18 @@ class BrokerThread:
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
-        async with Broker(self.settings) as broker:
+        async with monitor(self._http) as monitored, Broker(self.settings) as broker:
+            await monitored(broker)
             self._broker, self.address = broker, shown(broker.host, broker.port)
             gc.collect()
             gc.freeze()  # as the command without a screen does
             telling = asyncio.create_task(self._tell(broker))
-            _logger.info("listening on %s", self.address)
             try:
                 if not self._stop_asked:  # it may have been while the store was opened
                     self.phase = Phase.SERVING
                     await unless(self._stop, broker.serve())
             finally:
                 self.phase = Phase.STOPPING
-                _logger.info("stopping")
                 await broker.stop()
                 telling.cancel()
 

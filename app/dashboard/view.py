@@ -7,6 +7,7 @@ from app.dashboard.rates import Rates
 from app.dashboard.server import BrokerThread, Phase
 from app.screens.symbols import Symbols
 from app.screens.words import count_of
+from app.text import harmless
 from broker.snapshot import Condition, Snapshot
 
 
@@ -27,6 +28,7 @@ class View:
         return self.snapshot is not None and self.snapshot.condition in (
             Condition.LOW_DISK,
             Condition.STORE_SILENT,
+            Condition.STORE_REFUSES,
         )
 
 
@@ -53,6 +55,8 @@ def condition_words(view: View, symbols: Symbols) -> str:
             return f"{symbols.refused} disk low{free}: publishes are refused, reading works"
         case Condition.STORE_SILENT:
             return f"{symbols.reconnecting} PostgreSQL does not answer: publishes wait"
+        case Condition.STORE_REFUSES:
+            return f"{symbols.refused} PostgreSQL refuses publishes: {harmless(now.trouble)}"
         case Condition.STOPPING:
             return f"{symbols.closed} stopping"
         case Condition.SERVING:

@@ -1,6 +1,5 @@
 """The application around the publisher's and the subscriber's screens."""
 
-import logging
 from abc import abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -95,18 +94,3 @@ class PubSubApp(BaseApp):
 
     def now(self) -> float:
         return self.session.now()
-
-
-def log_to_file() -> None:
-    """Send the log to a file: the terminal belongs to the screen."""
-    file = log_file()
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        handler: logging.Handler = logging.FileHandler(file, encoding="utf-8", delay=True)
-    except OSError:
-        handler = logging.NullHandler()  # nowhere to write; the screen works all the same
-    logging.basicConfig(
-        level=logging.INFO,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        handlers=[handler],
-    )

@@ -10,7 +10,6 @@ import shlex
 import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import aiohttp_jinja2
 import textual_serve
@@ -18,8 +17,9 @@ from aiohttp import web
 from textual_serve.app_service import AppService
 from textual_serve.server import Server, to_int
 
+from app.own_machine import asked_by_own_name
+
 HOST = "127.0.0.1"
-OWN_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
 STOP_S = 30.0  # a screen that has a broker of its own takes its time to end
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 POLICY = (
@@ -125,9 +125,7 @@ async def _end(service: AppService) -> None:
 @web.middleware
 async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer only who asks for this machine by its own name, from a page of ours."""
-    asked = urlsplit(f"//{request.host}").hostname
-    origin = request.headers.get("Origin")
-    if asked not in OWN_NAMES or (origin and urlsplit(origin).netloc != request.host):
+    if not asked_by_own_name(request):
         raise web.HTTPForbidden(text="this page is for this machine's own browser\n")
     answer = await handler(request)
     if not answer.prepared:

@@ -7,6 +7,7 @@ from msgspec import UNSET, UnsetType
 from broker.actions.states import states_of, subscription_states
 from broker.cursor import Cursor
 from broker.delivery import Reader
+from broker.events import Event
 from broker.hub import Hub
 from broker.producer import producer_of
 from broker.store.interface import Account
@@ -118,6 +119,12 @@ def _check_still_holds(hub: Hub, session: "Session", key: object) -> None:
 def _begin(hub: Hub, session: "Session", account: Account, request: Create | Connect) -> None:
     session.account, session.version = account, request.version
     hub.sessions.add(session)
+    producer = "" if request.version == 1 or request.producer is UNSET else " as a producer"
+    hub.seldom.tell(
+        Event.SIGNED_IN,
+        f"{account.email}, a {account.role}, signed in from {session.peer.source}"
+        f" with version {request.version}{producer}",
+    )
 
 
 def _signed_in(

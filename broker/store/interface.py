@@ -40,7 +40,8 @@ class TopicSummary:
     """A topic with what its subscriptions say of it.
 
     `behind` counts the subscriptions whose cursor is not at the head, `unread` adds up how
-    far they are from it; `published_at` is the time of the newest commit.
+    far they are from it; `published_at` is the time of the newest commit, and `unread_since`
+    that of the oldest message that a subscription has not confirmed.
     """
 
     record: TopicRecord
@@ -48,6 +49,7 @@ class TopicSummary:
     subscribers: int
     behind: int
     unread: int
+    unread_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ def test_every_option_can_be_set_in_the_environment(name: str, option: OptionInf
         ("app.commands.pub", "textual"),
         ("app.commands.sub", "textual"),
         ("app.commands.broker", "textual"),
+        ("app.commands.broker", "aiohttp"),
         ("app.commands.topics", "gino"),
         ("app.subscriber.app", "gino"),
         ("app.publisher.app", "gino"),

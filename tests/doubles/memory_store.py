@@ -137,6 +137,16 @@ class MemoryStore:
             subscribers=len(unread),
             behind=sum(map(bool, unread)),
             unread=sum(unread),
+            unread_since=next(
+                (
+                    block.committed_at
+                    for block in blocks
+                    if block.first_seq + block.count > topic.head - max(unread, default=0) + 1
+                ),
+                None,
+            )
+            if any(unread)
+            else None,
         )
 
     def _cursors_of(self, topic_id: int) -> list[int]:

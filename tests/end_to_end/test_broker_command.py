@@ -66,7 +66,8 @@ async def test_a_second_signal_ends_it_at_once(data_dir: Path, number: signal.Si
     os.kill(server, signal.SIGSTOP)  # so that stopping takes for ever
     try:
         broker.send(number)
-        assert "stopping" in await broker.read_log_line()
+        while "stopping" not in await broker.read_log_line():
+            pass
         assert (await broker.stop(number)).code == -number
     finally:
         os.kill(server, signal.SIGCONT)

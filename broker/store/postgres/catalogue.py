@@ -154,6 +154,7 @@ class Catalogue:
                     sa.func.count().label("subscribers"),
                     sa.func.count().filter(unread > 0).label("behind"),
                     sa.cast(sa.func.sum(unread), sa.BigInteger).label("unread"),
+                    (sa.func.min(SubscriptionRow.cursor) + 1).label("oldest"),
                 ]
             )
             .select_from(SubscriptionRow.join(TopicRow, SubscriptionRow.topic_id == TopicRow.id))
@@ -168,6 +169,26 @@ class Catalogue:
             .as_scalar()
             .label("published_at")
         )
+        # The block that holds the oldest unread message, or where that is gone the one after it.
+        holds = sa.select([sa.func.max(BlockRow.first_seq)]).where(
+            sa.and_(BlockRow.topic_id == TopicRow.id, BlockRow.first_seq <= counts.c.oldest)
+        )
+        unread_since = (
+            sa.select([BlockRow.committed_at])
+            .where(BlockRow.topic_id == TopicRow.id)
+            .where(
+                BlockRow.first_seq
+                >= sa.func.coalesce(
+                    holds.correlate(TopicRow.__table__, counts).as_scalar(), counts.c.oldest
+                )
+            )
+            .where(counts.c.behind > 0)
+            .order_by(BlockRow.first_seq)
+            .limit(1)
+            .correlate(TopicRow.__table__, counts)
+            .as_scalar()
+            .label("unread_since")
+        )
         rows = await self._all(
             sa.select(
                 [
@@ -176,6 +197,7 @@ class Catalogue:
                     TopicRow.head,
                     TopicRow.created_at,
                     newest,
+                    unread_since,
                     sa.func.coalesce(counts.c.subscribers, 0).label("subscribers"),
                     sa.func.coalesce(counts.c.behind, 0).label("behind"),
                     sa.func.coalesce(counts.c.unread, 0).label("unread"),
@@ -191,6 +213,7 @@ class Catalogue:
                 row.subscribers,
                 row.behind,
                 row.unread,
+                row.unread_since,
             )
             for row in rows
         ]

@@ -48,7 +48,7 @@ async def migrate(connection: asyncpg.Connection) -> None:
     known = migrations()
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
-        version = await _version(connection)
+        version = await schema_version(connection)
         if version > known[-1].version:
             raise StoreUnusable(
                 f"The database has schema version {version}, made by a newer release; this one"
@@ -93,7 +93,7 @@ def sample_sql() -> str:
     return (resources.files(__package__) / "sample.sql").read_text("utf-8")
 
 
-async def _version(connection: asyncpg.Connection) -> int:
+async def schema_version(connection: asyncpg.Connection) -> int:
     """Return the schema's version, 0 where the database has none."""
     if await connection.fetchval("SELECT to_regclass('pubsub_schema')") is None:
         return 0

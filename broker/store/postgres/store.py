@@ -48,7 +48,7 @@ WHERE NOT has_table_privilege(place, verb)
 _GRANT = "Give the user the rights, or the database: ALTER DATABASE ... OWNER TO ..."
 
 # Nothing is quoted: where a password ends is what could not be told.
-_UNREADABLE = (
+UNREADABLE = (
     "--store is not a URL that can be read, so it cannot be used. In a user's name and in a"
     " password write / as %2F, ? as %3F, # as %23, @ as %40, : as %3A and % as %25."
 )
@@ -82,7 +82,7 @@ class PostgresStore:
                 await self._open()
         except ValueError as error:
             await self._abandon()
-            raise StoreUnusable(_UNREADABLE) from error
+            raise StoreUnusable(UNREADABLE) from error
         except (StoreLost, StoreRefused, asyncpg.PostgresError) as error:
             await self._abandon()
             raise StoreUnusable(
@@ -97,6 +97,9 @@ class PostgresStore:
         if connections is not None:
             await self._writer.close()
             await connections.close()
+
+    def __str__(self) -> str:
+        return f"PostgreSQL at {self._told}"
 
     # the catalogue
 

@@ -16,13 +16,12 @@ from app.dashboard.figures import (
 )
 from app.dashboard.holder import free_port_after, holder_of
 from app.dashboard.log import LogKeeper
-from app.dashboard.notes import log_notes
 from app.dashboard.rates import RateMeter
 from app.dashboard.trouble import advice
 from app.screens.symbols import ASCII, Symbols
 from broker import CannotListen, Settings
-from broker.snapshot import SessionFigures, TopicFigures
-from tests.app.dashboard.conftest import HOSTILE, sessions, snapshot
+from broker.snapshot import TopicFigures
+from tests.app.dashboard.conftest import HOSTILE, snapshot
 
 
 @pytest.mark.parametrize(
@@ -100,32 +99,6 @@ def test_a_snapshot_that_is_given_twice_counts_once() -> None:
     for one in (first, first, second, second):
         meter.add(one)
     assert meter.rates.now.messages_in == 10
-
-
-def test_who_comes_and_goes_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
-    ada, bob, eve = sessions(3)
-    slow = SessionFigures(eve.number, eve.account, eve.role, 1, 812_000, 4, 0.0, slow=True)
-    before = snapshot(sessions=(ada, eve), connections=2)
-    log_notes(before, snapshot(sessions=(bob, slow), connections=2))
-    log_notes(snapshot(sessions=(slow,), connections=1), snapshot(sessions=(eve,), connections=1))
-    assert caplog.messages == [
-        "user0@example.com has left",
-        "user1@example.com signed in as a subscriber",
-        "user2@example.com reads slowly: 812.0 kB queued",
-        "user2@example.com reads on",
-    ]
-
-
-def test_a_crowd_is_counted_and_not_listed(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
-    nobody = snapshot(sessions=(), connections=0)
-    log_notes(nobody, snapshot(sessions=sessions(200), connections=200))
-    assert len(caplog.messages) == 6
-    assert caplog.messages[-1] == "and 195 more sessions have come, gone or changed"
-    caplog.clear()
-    log_notes(nobody, snapshot(sessions=sessions(200), connections=900))  # not all are told
-    assert caplog.messages == []
 
 
 def test_the_log_keeps_harmless_lines_and_only_so_many() -> None:

@@ -443,6 +443,20 @@ async def test_a_summary_adds_up_what_is_unread(
     assert (second.subscribers, second.behind, second.unread) == (1, 0, 0)
 
 
+async def test_a_summary_says_since_when_the_oldest_unread_message_waits(
+    store: Store, orders: TopicRecord, stock: TopicRecord, shop: Account, ann: Account, bob: Account
+) -> None:
+    commits = [await store.append(batch(block(orders, shop, *"abc"))) for _ in range(3)]
+    for cursor, waiting in [(0, 0), (2, 0), (3, 1), (4, 1), (6, 2), (8, 2)]:
+        await store.subscribe(ann.id, orders.id, cursor)
+        await store.subscribe(bob.id, orders.id, 9)
+        await store.subscribe(bob.id, stock.id, 0)
+        first, second = await store.summaries()
+        assert (first.unread_since, second.unread_since) == (commits[waiting].committed_at, None)
+    await store.subscribe(ann.id, orders.id, 9)
+    assert (await store.summaries())[0].unread_since is None
+
+
 # a store that is lost
 
 

@@ -1,0 +1,1 @@
+"""`pubsub doctor`: whether a broker's surroundings keep what the broker promises."""

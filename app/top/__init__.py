@@ -1,0 +1,1 @@
+"""`pubsub top`: what a running broker is doing, from its /stats."""
