@@ -90,7 +90,7 @@ class OwnTarget(Target):
         try:
             self.address, self.pid = self._listening(self._process), self._process.pid
         except KeyboardInterrupt:
-            self._stop()
+            self._stop(while_it_starts=True)
             raise
 
     @staticmethod
@@ -102,8 +102,8 @@ class OwnTarget(Target):
             raise BrokerFailed(f"the broker ended with status {process.wait()}")
         return host, int(port)
 
-    def _stop(self) -> None:
-        """Stop it, where it runs."""
+    def _stop(self, *, while_it_starts: bool = False) -> None:
+        """Stop it, where it runs. Before it heeds a signal, the signal itself ends it."""
         process, self._process = self._process, None
         if process is None:
             return
@@ -117,5 +117,5 @@ class OwnTarget(Target):
         finally:
             assert process.stdout is not None
             process.stdout.close()
-        if status != 0:
+        if status != 0 and not (while_it_starts and status == -signal.SIGTERM):
             raise BrokerFailed(f"the broker stopped with status {status}")
