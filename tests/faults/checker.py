@@ -11,6 +11,7 @@ from tests.faults.history import (
     Back,
     CaughtUp,
     Delivered,
+    Failed,
     Faulted,
     History,
     Memory,
@@ -41,6 +42,7 @@ class Lie(StrEnum):
     UNREAD_COUNT = "the unread count differs from what was delivered as unread"
     MEMORY = "the broker took more memory than it may"
     NOT_BACK = "the service did not come back by itself"
+    FAILED = "a program ended or complained as it never may"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +95,12 @@ def _check_publishers(history: History) -> Iterator[Violation]:
                 yield Violation(Lie.LOST, f"{event.text!r} of {event.publisher}")
             elif event.seq is not None and _at(history, event.topic, event.seq) != event.text:
                 yield Violation(Lie.MISPLACED, f"{event.text!r} is not at seq {event.seq}")
-        elif isinstance(event, Refused) and event.text in stored.get(event.topic, ()):
-            if not event.in_doubt:
-                yield Violation(Lie.TAKEN_BACK, f"{event.text!r} of {event.publisher}")
+        elif (
+            isinstance(event, Refused)
+            and not event.in_doubt
+            and event.text in stored.get(event.topic, ())
+        ):
+            yield Violation(Lie.TAKEN_BACK, f"{event.text!r} of {event.publisher}")
     for sent in _all(history, Sent):
         if sent.text not in answered:
             yield Violation(Lie.UNANSWERED, f"{sent.text!r} of {sent.publisher}")
@@ -127,6 +132,8 @@ def _check_run(
         place = places.get(event.text)
         if place is None or event.seq not in (None, place):
             yield Violation(Lie.NOT_STORED, f"{event.text!r} as seq {event.seq}, {whose}")
+            continue
+        if event.skipped and place <= newest:
             continue
         again = event.seq is None and event.session != session  # version 1 may repeat there
         if place > newest + 1:
@@ -174,6 +181,8 @@ def _check_memory(history: History, limit: int | None) -> Iterator[Violation]:
 
 
 def _check_recovery(history: History) -> Iterator[Violation]:
+    for failed in _all(history, Failed):
+        yield Violation(Lie.FAILED, failed.what)
     broken: str | None = None
     for event in history.events:
         if isinstance(event, Faulted):

@@ -53,7 +53,10 @@ class SignedIn:
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """A message reached a subscriber; `seq` is None in version 1."""
+    """A message reached a subscriber; `seq` is None in version 1.
+
+    `skipped` tells that a program without the library knew the seq already, and passed it over.
+    """
 
     subscriber: str
     session: int
@@ -61,6 +64,7 @@ class Delivered:
     text: str
     seq: int | None = None
     unread: bool = False
+    skipped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,13 @@ class Back:
 
 
 @dataclass(frozen=True, slots=True)
+class Failed:
+    """A program of ours ended or complained as it never may."""
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
 class Memory:
     """What the broker's process had in memory."""
 
@@ -102,6 +113,7 @@ Event = (
     | CaughtUp
     | Faulted
     | Back
+    | Failed
     | Memory
 )
 

@@ -8,6 +8,9 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 CHUNK_BYTES = 2**20
 
+_FIELDS = b"SFATAL\0C57P03\0Mthe database system is starting up\0\0"
+STARTING_UP = b"E" + (len(_FIELDS) + 4).to_bytes(4, "big") + _FIELDS
+
 
 @dataclass(slots=True)
 class Cut:
@@ -32,6 +35,8 @@ class PostgresProxy:
         self._database = database
         self._cut: Cut | None = None
         self._pulled = False
+        self._recovering = False
+        self.asked = asyncio.Event()  # while it was recovering
         self._links: set[asyncio.Task[None]] = set()
         self._flowing = asyncio.Event()
         self._flowing.set()
@@ -41,9 +46,11 @@ class PostgresProxy:
         """Listen while the block runs, and give the URL of the database through the proxy."""
         server = await asyncio.start_server(self._pass_on, "127.0.0.1", 0, limit=CHUNK_BYTES)
         port = server.sockets[0].getsockname()[1]
-        yield _through(port, self._database)
-        server.close()
-        await self.break_all()
+        try:
+            yield _through(port, self._database)
+        finally:
+            server.close()
+            await self.break_all()
 
     def cut(self, mark: bytes, **where: float | bool) -> Cut:
         """Cut the connection on which the statement comes that holds `mark`."""
@@ -55,8 +62,13 @@ class PostgresProxy:
         self._pulled = True
         await self.break_all()
 
+    def recover(self) -> None:
+        """Let PostgreSQL recover from a crash: it answers, and takes nobody in."""
+        self._recovering = True
+
     def plug_in(self) -> None:
-        self._pulled = False
+        """End `pull` and `recover`."""
+        self._pulled = self._recovering = False
 
     def freeze(self) -> None:
         """Pass nothing on any more, in all connections, which stay open."""
@@ -76,13 +88,18 @@ class PostgresProxy:
         assert link is not None
         self._links.add(link)
         try:
-            if not self._pulled:
+            if self._recovering:
+                await reader.read(CHUNK_BYTES)
+                writer.write(STARTING_UP)
+                await writer.drain()
+                self.asked.set()
+            elif not self._pulled:
                 await self._connected(reader, writer)
-        except asyncio.CancelledError:
-            pass  # broken by `break_all`, or by the end of the test
+        except (asyncio.CancelledError, OSError):
+            pass  # broken by `break_all`, or by the end of the test; or PostgreSQL is away
         finally:
             self._links.discard(link)
-            writer.transport.abort()
+            writer.close()
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         answers, statements = await asyncio.open_unix_connection(
@@ -93,6 +110,7 @@ class PostgresProxy:
             await link.run()
         finally:
             statements.transport.abort()
+            writer.transport.abort()
 
     async def flow(self) -> None:
         await self._flowing.wait()

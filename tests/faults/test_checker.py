@@ -12,6 +12,7 @@ from tests.faults.history import (
     CaughtUp,
     Delivered,
     Event,
+    Failed,
     Faulted,
     History,
     Memory,
@@ -44,6 +45,7 @@ def truth() -> History:
             SignedIn("two", 2, {"T": 2}),
             Delivered("two", 2, "T", "b", 2, unread=True),
             Delivered("two", 2, "T", "e", 3, unread=True),
+            Delivered("two", 2, "T", "e", 3, skipped=True),
             CaughtUp("two", 2),
             SignedIn("one", 2),
             Delivered("one", 2, "T", "b", unread=True),  # version 1 may have it again
@@ -175,6 +177,10 @@ def not_back(history: History) -> None:
     remove(history, Back)
 
 
+def failed(history: History) -> None:
+    history.add(Failed("the broker ended with 1"))
+
+
 LIES: list[tuple[Callable[[History], None], Lie]] = [
     (lost, Lie.LOST),
     (misplaced, Lie.MISPLACED),
@@ -198,6 +204,7 @@ LIES: list[tuple[Callable[[History], None], Lie]] = [
     (too_many_unread, Lie.UNREAD_COUNT),
     (memory, Lie.MEMORY),
     (not_back, Lie.NOT_BACK),
+    (failed, Lie.FAILED),
 ]
 
 

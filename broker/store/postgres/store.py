@@ -32,7 +32,7 @@ OLDEST_SERVER = 15
 
 # A broker that was killed in the middle of a commit keeps the database until that is over.
 LOCK_WAIT_S = 10.0
-LOCK_POLL_S = 0.05
+POLL_S = 0.05
 
 _logger = logging.getLogger("pubsub.store")
 
@@ -160,7 +160,7 @@ class PostgresStore:
     # opening and closing
 
     async def _open(self) -> None:
-        connection = await self._connect()
+        connection = await self._connect_once_up()
         try:
             await self._check(connection)
             # Before migrating: the schema of a database that is being served stays as it is.
@@ -176,6 +176,22 @@ class PostgresStore:
 
     async def _connect(self) -> asyncpg.Connection:
         return await asyncpg.connect(**self._target, timeout=CONNECT_TIMEOUT_S)
+
+    async def _connect_once_up(self) -> asyncpg.Connection:
+        """Connect; a server that says that it is starting, or recovering, is waited for."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._wait_s
+        told_so = False
+        while True:
+            try:
+                return await self._connect()
+            except asyncpg.CannotConnectNowError as error:
+                if loop.time() > deadline:
+                    raise
+                if not told_so:
+                    _logger.warning("waiting for PostgreSQL at %s: %s", self._told, told(error))
+                    told_so = True
+            await asyncio.sleep(POLL_S)
 
     async def _check(self, connection: asyncpg.Connection) -> None:
         major = connection.get_server_version().major
@@ -227,7 +243,7 @@ class PostgresStore:
                     f"Another broker is serving the database at {self._told}. Connect to that one,"
                     " stop it first, or give this one a database of its own."
                 )
-            await asyncio.sleep(LOCK_POLL_S)
+            await asyncio.sleep(POLL_S)
 
     async def _abandon(self) -> None:
         """Leave nothing open after an opening that failed."""

@@ -1,16 +1,22 @@
-"""A broker that died leaves the database held for a moment: the next one waits for it."""
+"""A broker starts though the one before it, or PostgreSQL, has just been killed."""
 
 import asyncio
+import signal
+import subprocess
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import asyncpg
 import pytest
 
+from broker import Broker, Settings
 from broker.store.postgres.log import WRITER_LOCK
+from tests.faults.postgres_proxy import PostgresProxy
 from tests.faults.proof import work_goes_on
 from tests.faults.shop import Shop, good
+from tests.faults.world import command_of, processes
 from tests.patience import until
-from tests.process import BrokerProcess, start_broker
+from tests.process import PUBSUB, ROOT, BrokerProcess, environment, start_broker
 
 
 @pytest.fixture
@@ -66,3 +72,45 @@ async def asks_for_the_lock(connection: asyncpg.Connection) -> bool:
         " AND query LIKE 'SELECT pg_try_advisory_lock%'"
     )
     return asking > 0
+
+
+async def test_a_broker_waits_for_a_postgresql_that_recovers_from_a_crash(
+    database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    proxy = PostgresProxy(database)
+    proxy.recover()
+    async with proxy.listening() as url:
+        broker = Broker(Settings(store_url=url, port=0))
+        starting = asyncio.create_task(broker.start())
+        await proxy.asked.wait()
+        proxy.asked.clear()
+        await proxy.asked.wait()
+        proxy.plug_in()
+        await starting
+        assert caplog.text.count("the database system is starting up") == 1
+        await work_goes_on(broker.port)
+        await broker.stop()
+
+
+@pytest.mark.parametrize("pause_s", [0, 0.05, 0.15, 0.3])
+async def test_a_broker_told_to_stop_at_any_moment_of_its_start_leaves_nothing(
+    data_dir: Path, pause_s: float
+) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *PUBSUB,
+        *["broker", "--port", "0", "--data-dir", str(data_dir)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(),
+        cwd=ROOT,
+    )
+    await asyncio.sleep(pause_s)  # any moment will do
+    process.send_signal(signal.SIGTERM)
+    _, err = await process.communicate()
+    # Before it listens for signals, nothing that it would have to undo has begun.
+    assert process.returncode in (0, -signal.SIGTERM), err
+    assert b"Traceback" not in err
+    assert [pid for pid in processes() if bytes(data_dir) in command_of(pid)] == []
+    broker = await start_broker("--port", "0", "--data-dir", data_dir)
+    await work_goes_on(broker.port)
+    assert (await broker.stop()).code == 0
