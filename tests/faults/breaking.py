@@ -5,13 +5,12 @@ import random
 import signal
 from collections.abc import Awaitable, Callable
 
+from tests.faults.crowds import crowd_back, flood
 from tests.faults.postgres_proxy import PostgresProxy
 from tests.faults.world import World
 from tests.patience import until
 
 Break = Callable[[World, random.Random], Awaitable[None]]
-
-LONGEST_HOLD_S = 1.5
 
 
 async def _broker_killed(world: World, rng: random.Random) -> None:
@@ -92,7 +91,7 @@ async def _postgres_frozen(world: World, rng: random.Random) -> None:
 async def _frozen(world: World, pids: list[int], rng: random.Random) -> None:
     world.send(signal.SIGSTOP, pids)
     try:
-        await _hold(rng)
+        await _hold(world, rng)
     finally:
         world.send(signal.SIGCONT, pids)
 
@@ -103,7 +102,7 @@ async def _cables_cut(world: World, rng: random.Random) -> None:
 
 async def _cables_silent(world: World, rng: random.Random) -> None:
     world.clients.freeze()
-    await _hold(rng)
+    await _hold(world, rng)
     if rng.random() < 0.5:
         await world.clients.cut()  # without a FIN, and what was under way is gone
     world.clients.thaw()
@@ -113,13 +112,22 @@ async def _answer_lost(world: World, rng: random.Random) -> None:
     world.clients.lose_answer()
 
 
+async def _flooded(world: World, rng: random.Random) -> None:
+    async with flood(world.broker_port, world.crowd, rng):
+        await _hold(world, rng)
+
+
+async def _crowd_back(world: World, rng: random.Random) -> None:
+    await crowd_back(world.broker_port, max(world.crowd // 10, 1))
+
+
 async def _store_cable_cut(world: World, rng: random.Random) -> None:
     await _proxy(world).break_all()
 
 
 async def _store_cable_silent(world: World, rng: random.Random) -> None:
     _proxy(world).freeze()
-    await _hold(rng)
+    await _hold(world, rng)
     if rng.random() < 0.5:
         await _proxy(world).break_all()
     _proxy(world).thaw()
@@ -127,7 +135,7 @@ async def _store_cable_silent(world: World, rng: random.Random) -> None:
 
 async def _store_away(world: World, rng: random.Random) -> None:
     await _proxy(world).pull()
-    await asyncio.sleep(rng.uniform(0, 4))  # publishes wait for 2 s
+    await asyncio.sleep(rng.uniform(0, 2 * world.hold_s))  # publishes wait for 2 s
     _proxy(world).plug_in()
 
 
@@ -142,8 +150,8 @@ def _one(pids: list[int], rng: random.Random) -> list[int]:
     return [rng.choice(pids)] if pids else []
 
 
-async def _hold(rng: random.Random) -> None:
-    await asyncio.sleep(rng.uniform(0, LONGEST_HOLD_S))
+async def _hold(world: World, rng: random.Random) -> None:
+    await asyncio.sleep(rng.uniform(0, world.hold_s))
 
 
 def _proxy(world: World) -> PostgresProxy:
@@ -171,6 +179,8 @@ ANYWHERE: dict[str, Break] = KILLS | {
     "cut the clients' cables": _cables_cut,
     "silence the clients' cables": _cables_silent,
     "lose an answer to a client": _answer_lost,
+    "flood the broker with strangers": _flooded,
+    "bring a crowd back at once": _crowd_back,
 }
 ON_A_SERVER: dict[str, Break] = {
     "cut the store's cable": _store_cable_cut,

@@ -40,25 +40,46 @@ Progress = Callable[[str], None]
 class Round:
     """Runs a plan in `folder`. `longest_s` is how long the service was away at most."""
 
-    def __init__(self, plan: Plan, folder: Path, progress: Progress) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        folder: Path,
+        progress: Progress,
+        *,
+        hold_s: float = 1.5,
+        crowd: int = 10_000,
+    ) -> None:
         self.history = History()
+        self.violations: list[Violation] = []
         self.longest_s = 0.0
         self._plan = plan
         self._progress = progress
         self._rng = random.Random(plan.seed)
         self._topics = [f"T{number}" for number in range(plan.topics)]
-        self._world = World(folder, self.history, embedded=plan.embedded)
+        self._world = World(
+            folder, self.history, embedded=plan.embedded, hold_s=hold_s, crowd=crowd
+        )
 
     async def run(self) -> list[Violation]:
         """Do all of the plan, or as much as there is to do, and return what was wrong."""
+        async with self.going_on():
+            for step in self._plan.steps:
+                await self.do(step)
+        return self.violations
+
+    @asynccontextmanager
+    async def going_on(self) -> AsyncIterator[None]:
+        """Keep everybody at work in the block; after it `violations` are known.
+
+        A fault that the service does not come back from ends the block without an error.
+        """
         async with self._world.running():
             self._publishers = self._make_publishers()
             self._subscribers = self._make_subscribers()
             await self._set_up()
             try:
-                async with self._going_on([*self._publishers, *self._subscribers]):
-                    for step in self._plan.steps:
-                        await self._do(step)
+                async with self._at_work([*self._publishers, *self._subscribers]):
+                    yield
                     await self._settle()
                 await self._world.stop_broker()
             except TimeoutError:
@@ -66,7 +87,7 @@ class Round:
             except (AssertionError, OSError) as error:
                 self.history.add(Failed(f"the broker could not be asked: {error!r}"))
         self._world.note_complaints()
-        return check(self.history, memory_limit=MEMORY_BYTES)
+        self.violations = check(self.history, memory_limit=MEMORY_BYTES)
 
     def _make_publishers(self) -> list[RawPublisher | LibraryPublisher]:
         port, history = self._world.port, self.history
@@ -110,8 +131,9 @@ class Round:
         await wire.close()
 
     @asynccontextmanager
-    async def _going_on(self, programs: list[Program]) -> AsyncIterator[None]:
+    async def _at_work(self, programs: list[Program]) -> AsyncIterator[None]:
         tasks = [asyncio.create_task(one.run(), name=one.name) for one in programs]
+        self._tasks = tasks
         try:
             for one in programs:
                 await one.began.wait()
@@ -125,7 +147,7 @@ class Round:
                 if isinstance(end, Exception):
                     self.history.add(Failed(f"{task.get_name()} ended with {end!r}"))
 
-    async def _do(self, step: Step) -> None:
+    async def do(self, step: Step) -> None:
         """Break something, and return once a message was stored and delivered after that."""
         await asyncio.sleep(step.pause_s)
         self.history.add(Faulted(step.fault))
@@ -133,10 +155,14 @@ class Round:
         began = loop.time()
         async with asyncio.timeout(BACK_S):
             await FAULTS[step.fault](self._world, random.Random(step.seed))
+            over = loop.time()
             await self._served(len(self.history.events))
-        self.longest_s = max(self.longest_s, loop.time() - began)
+        away_s = loop.time() - began
+        self.longest_s = max(self.longest_s, away_s)
         self.history.add(Back(step.fault))
-        self._progress(f"{step.fault}: back after {loop.time() - began:.2f} s")
+        self._progress(
+            f"{step.fault}: over after {over - began:.2f} s, served after {away_s:.2f} s"
+        )
 
     async def _served(self, start: int) -> None:
         """Return once something that was sent after event `start` is stored and delivered."""
@@ -166,29 +192,33 @@ class Round:
         async with asyncio.timeout(SETTLE_S):
             for publisher in self._publishers:
                 publisher.finished.set()
-            await until(lambda: self._all_answered())
+            await until(self._all_answered)
             await self._read_log()
-            await until(self._all_delivered)
+            await until(self._all_delivered())
         self.history.add(Back("the last fault"))
 
     def _all_answered(self) -> bool:
-        return not any(
-            task.get_name() in {one.name for one in self._publishers}
-            for task in asyncio.all_tasks()
-        )
+        return all(task.done() for task in self._tasks[: len(self._publishers)])
 
-    def _all_delivered(self) -> bool:
-        came: set[tuple[str, str]] = {
-            (event.subscriber, event.text)
-            for event in self.history.events
-            if isinstance(event, Delivered)
-        }
-        return all(
-            (subscriber.name, texts[-1]) in came
+    def _all_delivered(self) -> Callable[[], bool]:
+        """Return whether what is stored last has come to all, looking at each event once."""
+        wanted = {
+            (subscriber.name, texts[-1])
             for subscriber in self._subscribers
             for texts in self.history.log.values()
             if texts
-        )
+        }
+        seen = 0
+
+        def found() -> bool:
+            nonlocal seen
+            for event in self.history.events[seen:]:
+                if isinstance(event, Delivered):
+                    wanted.discard((event.subscriber, event.text))
+            seen = len(self.history.events)
+            return not wanted
+
+        return found
 
     async def _read_log(self) -> None:
         """Read what is stored, from the broker."""

@@ -18,7 +18,7 @@ from tests.faults.postgres_proxy import PostgresProxy
 from tests.patience import until
 from tests.process import PUBSUB, ROOT, environment
 
-LIMITS = ["--cache-mb", "16", "--store-wait", "2"]
+LIMITS = ["--cache-mb", "16", "--store-wait", "2", "--sign-in-timeout", "2"]
 START_S = 60  # PostgreSQL may have to recover first
 STOP_S = 30
 RESTART_S = 0.1
@@ -32,8 +32,12 @@ class World:
     started again by whoever watches it.
     """
 
-    def __init__(self, folder: Path, history: History, *, embedded: bool) -> None:
+    def __init__(
+        self, folder: Path, history: History, *, embedded: bool, hold_s: float, crowd: int
+    ) -> None:
         self.embedded = embedded
+        self.hold_s = hold_s  # how long something is held up at most
+        self.crowd = crowd  # how many come in a flood
         self.history = history
         self.port = 0
         self.clients = Relay(lambda: asyncio.open_connection("127.0.0.1", self.broker_port))
