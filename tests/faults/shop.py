@@ -17,6 +17,7 @@ class Shop:
         self.publisher = publisher
         self.subscriber = subscriber
         self.stored: list[str] = []  # what was published and answered with success
+        self._came: list[str] = []
         self._id = 0
 
     @classmethod
@@ -62,8 +63,8 @@ class Shop:
         return last_id
 
     async def check(self) -> None:
-        """All that was stored has come, once and in order, under the seqs from 1 on."""
-        came: list[str] = []
+        """All that was stored by now has come, once and in order, under the seqs from 1 on."""
+        came = self._came
         while len(came) < len(self.stored):
             block = await self.subscriber.read()
             assert block["action"] in ("broadcast", "unread")
