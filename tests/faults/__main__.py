@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import logging
 import random
+import resource
 import shutil
 import sys
 import tempfile
@@ -20,6 +21,7 @@ from pathlib import Path
 from tests.faults.plan import Plan, plan, plan_kills
 from tests.faults.round import Round, counted
 
+FLOOD = 10_000  # connections
 KILLS_A_ROUND = 50  # a history has to fit into memory
 
 
@@ -56,7 +58,7 @@ def run(chosen: Plan) -> float:
     print(f"seed {chosen.seed}: {len(chosen.steps)} faults, {place}", flush=True)
     folder = Path(tempfile.mkdtemp(prefix="pubsub-faults-"))
     folder.chmod(0o755)  # PostgreSQL may have to run as somebody else
-    one = Round(chosen, folder, lambda text: print(f"  {text}", flush=True))
+    one = Round(chosen, folder, lambda text: print(f"  {text}", flush=True), crowd=_room())
     violations = asyncio.run(one.run())
     print(f"  {counted(one.history)}", flush=True)
     if violations:
@@ -69,6 +71,13 @@ def run(chosen: Plan) -> float:
         sys.exit(1)
     shutil.rmtree(folder)
     return one.longest_s
+
+
+def _room() -> int:
+    """Return how many connections a flood may have: each is an open file."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return min(FLOOD, hard - 1_000)
 
 
 if __name__ == "__main__":

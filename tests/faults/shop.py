@@ -64,15 +64,22 @@ class Shop:
 
     async def check(self) -> None:
         """All that was stored by now has come, once and in order, under the seqs from 1 on."""
-        came = self._came
-        while len(came) < len(self.stored):
-            block = await self.subscriber.read()
-            assert block["action"] in ("broadcast", "unread")
-            assert block["seq"] == len(came) + 1
-            came += block["messages"]
-        assert came == self.stored
+        await self.subscriber_has(len(self.stored))
+        assert self._came == self.stored
         self.subscriber.send("ping", id="no more")
         assert await self.subscriber.read() == {"action": "success", "id": "no more", "code": 0}
+
+    async def subscriber_has(self, count: int) -> None:
+        """Return when so many messages have come, under the seqs from 1 on."""
+        while len(self._came) < count:
+            block = await self.subscriber.read()
+            assert block["action"] in ("broadcast", "unread")
+            assert block["seq"] == len(self._came) + 1
+            self._came += block["messages"]
+
+    def begin_again(self) -> None:
+        """Expect everything from the first message on."""
+        self._came = []
 
 
 @asynccontextmanager
