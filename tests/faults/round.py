@@ -86,6 +86,8 @@ class Round:
                 pass  # the history has it, as a fault without an end
             except (AssertionError, OSError) as error:
                 self.history.add(Failed(f"the broker could not be asked: {error!r}"))
+        if not self.history.log:
+            self.history.add(Failed("what is stored could not be read"))
         self._world.note_complaints()
         self.violations = check(self.history, memory_limit=MEMORY_BYTES)
 

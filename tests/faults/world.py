@@ -18,7 +18,7 @@ from tests.faults.postgres_proxy import PostgresProxy
 from tests.patience import until
 from tests.process import PUBSUB, ROOT, environment
 
-LIMITS = ["--cache-mb", "16", "--store-wait", "2", "--sign-in-timeout", "2"]
+LIMITS = ["--cache-mb", "16", "--store-wait", "2", "--sign-in-timeout", "30"]
 START_S = 60  # PostgreSQL may have to recover first
 STOP_S = 30
 RESTART_S = 0.1
