@@ -14,11 +14,15 @@ _logger = logging.getLogger("pubsub.disk")
 
 
 class DiskWatch:
-    """Refuses publishes while less than `floor_bytes` are free; reading goes on."""
+    """Refuses publishes while less than `floor_bytes` are free; reading goes on.
+
+    Where the disk cannot be asked, what was last known of it holds.
+    """
 
     def __init__(self, folder: Path, floor_bytes: int) -> None:
         self._folder = folder
         self._floor = floor_bytes
+        self._answers = True
 
     async def run(self, log: Log) -> None:
         """Look every second, until cancelled."""
@@ -27,7 +31,20 @@ class DiskWatch:
             await asyncio.sleep(LOOK_S)
 
     def _look(self, log: Log) -> None:
-        free = free_bytes(self._folder)
+        try:
+            free = free_bytes(self._folder)
+        except OSError as error:
+            self._tell_once(error)
+        else:
+            self._answers = True
+            self._judge(free, log)
+
+    def _tell_once(self, error: OSError) -> None:
+        if self._answers:
+            _logger.warning("how much of the disk is free cannot be told: %s", error)
+        self._answers = False
+
+    def _judge(self, free: int, log: Log) -> None:
         if free < self._floor and log.closed is None:
             _logger.error("only %d bytes are free; publishes are refused", free)
             log.close(

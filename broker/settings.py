@@ -1,6 +1,6 @@
 """How a broker is set up: every bound in one place, with its unit in its name."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
@@ -30,7 +30,7 @@ class Settings:
     auth: Auth = Auth.OPEN
     insecure: bool = False  # listen beyond this machine without TLS and passwords
     data_dir: Path | None = None  # PostgreSQL is run out of it
-    store_url: str | None = None  # postgresql://...
+    store_url: str | None = field(default=None, repr=False)  # postgresql://..., with a password
     allow_unsafe_store: bool = False  # take a server that may lose acknowledged messages
 
     message_bytes: int = 1 * MIB  # of one message, as JSON

@@ -59,6 +59,8 @@ class Link(asyncio.Protocol):
         try:
             for line in self._splitter.feed(data):
                 self._take(line)
+                if self._fault:
+                    return  # aborted: what stands behind it is not looked at
         except (ValueError, RecursionError) as error:
             # The error may quote what came, which can be anything.
             self.abort(f"it does not speak version 2 of the protocol: {ascii(str(error))[1:120]}")

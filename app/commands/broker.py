@@ -3,16 +3,17 @@
 import asyncio
 import gc
 import logging
+import re
 import resource
 import signal
 import sys
 from collections.abc import Coroutine
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.commands.ending import say
-from app.main import FAILED, WRONG_USAGE
+from app.exits import FAILED, WRONG_USAGE
 from app.places import default_data_dir
 from broker import Auth, Broker, CannotListen, Settings, StoreUnusable, TooOpen
 from broker.listening import shown
@@ -29,7 +30,7 @@ class Options:
     host: str
     port: int
     data_dir: Path | None
-    store: str | None
+    store: str | None = field(repr=False)
     tls_cert: Path | None
     tls_key: Path | None
     allow_unsafe_store: bool
@@ -108,6 +109,15 @@ def wrong_usage(options: Options) -> str | None:
     if options.auth not in [one.value for one in Auth]:
         return f"--auth takes {' or '.join(Auth)}"
     return None
+
+
+def warn_of_password(store: str) -> None:
+    """Tell whoever typed the URL `store` with a password who can see it."""
+    if re.search(r"://[^/@]*:[^/@]*@|[?&]password=", store):
+        say(
+            "the password in --store can be seen by everyone on this machine, in the list of"
+            " processes; PUBSUB_STORE keeps it from them"
+        )
 
 
 def _raise_file_limit() -> None:

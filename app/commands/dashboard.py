@@ -14,7 +14,7 @@ from app.dashboard.app import DashboardApp
 from app.dashboard.log import LogKeeper
 from app.dashboard.server import BrokerThread, Phase
 from app.dashboard.trouble import advice
-from app.main import FAILED, WRONG_USAGE
+from app.exits import FAILED, WRONG_USAGE
 from app.screens.app import log_to_file
 from app.screens.symbols import terminal_is_ascii
 from app.screens.terminal import require_terminal

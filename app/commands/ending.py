@@ -9,7 +9,7 @@ from typing import NoReturn
 from app.access import Access
 from app.commands.faults import Failed, WrongUsage
 from app.commands.passwords import ask
-from app.main import FAILED, INTERRUPTED, NO_BROKER, WRONG_USAGE
+from app.exits import FAILED, INTERRUPTED, NO_BROKER, WRONG_USAGE
 from app.text import harmless
 from clients import BadAddress, NoBroker, PasswordNeeded, RequestRefused, SessionEnded, UnusableCA
 

@@ -108,9 +108,16 @@ class SignInScreen(Screen[bool]):
     @on(Input.Changed)
     def _corrected(self, event: Input.Changed) -> None:
         """Take a complaint back as soon as it no longer holds; raise none while one types."""
-        name = event.input.id or ""
-        holds = email_fault(event.value) if name == "email" else self._passwords.differ
-        if name in ("email", "repeat") and not holds:
+        match name := event.input.id:
+            case "email":
+                holds = email_fault(event.value) is not None
+            case "password":
+                holds = not event.value  # a wrong one was taken away, and why is to be read
+            case "repeat":
+                holds = self._passwords.differ
+            case _:
+                return
+        if not holds:
             self._tell(name, "")
 
     # what follows

@@ -4,7 +4,7 @@ import os
 import sys
 
 from app.commands.ending import say
-from app.main import WRONG_USAGE
+from app.exits import WRONG_USAGE
 
 
 def require_terminal(twin: str) -> None:

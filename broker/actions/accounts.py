@@ -48,7 +48,7 @@ def _check_producer(role: Role, request: Create | Connect) -> None:
         return
     if role is not Role.PUBLISHER:
         raise RequestRefused(
-            Reason.BAD_REQUEST, "producer is for publishers; leave it out for a subscriber"
+            Reason.WRONG_ROLE, "producer is for publishers; leave it out for a subscriber"
         )
     names.producer(request.producer)
 

@@ -1,8 +1,11 @@
 """What a screen shows, as text: one line a row, as a person would read it."""
 
 import asyncio
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
+from syrupy.assertion import SnapshotAssertion
 from textual.app import App
 from textual.pilot import Pilot
 
@@ -24,18 +27,37 @@ def words(app: App[Any]) -> str:
     return " ".join("".join(" " if one in _BORDERS else one for one in frame(app)).split())
 
 
-async def still(pilot: Pilot[Any], limit_s: float = 10.0) -> str:
-    """Wait until the screen has stopped changing, and return its frame.
+async def settled(
+    pilot: Pilot[Any], kept: SnapshotAssertion, of: Callable[[App[Any]], str] = frame
+) -> str:
+    """Wait until what `of` makes of the screen is what `kept` has, and return it.
 
-    A text can be there before all around it is: what lies behind a dialog is drawn later.
+    All that belongs to a frame is seldom drawn at once, and on a busy machine the rest takes its
+    time. Where the frame never comes, what is shown instead is returned after ten seconds; where
+    frames are being written, what is shown once it has stopped changing.
     """
-    async with asyncio.timeout(limit_s):
-        shown, same = frame(pilot.app), 0
-        while same < 5:
-            await pilot.pause(0.03)
-            before, shown = shown, frame(pilot.app)
-            same = same + 1 if shown == before else 0
-        return shown
+    shown, same = of(pilot.app), 0
+    expected = _expected(kept)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(10):
+            while shown != expected and not (kept.update_snapshots and same == 10):
+                await pilot.pause(0.03)
+                before, shown = shown, of(pilot.app)
+                same = same + 1 if shown == before else 0
+    return shown
+
+
+def _expected(kept: SnapshotAssertion) -> object:
+    if kept.update_snapshots:
+        return None
+    return kept.session.recall_snapshot(kept.extension, kept.test_location, kept.index)
+
+
+async def gone(pilot: Pilot[Any], text: str) -> None:
+    """Wait until the screen does not show `text` any more."""
+    async with asyncio.timeout(10):
+        while text in words(pilot.app):
+            await pilot.pause(0.01)
 
 
 async def until(pilot: Pilot[Any], text: str, limit_s: float = 10.0) -> str:

@@ -216,6 +216,7 @@ def test_the_limits_on_the_page_are_those_of_the_broker(tmp_path: Path) -> None:
         f"{settings.connections:,}",
         f"{CONNECTIONS_PER_ADDRESS:,}; where the broker listens on loopback, all",
         f"{settings.sign_in_s:g} s",
+        f"{settings.dead_peer_s} s",
         f"{settings.unfinished_bytes:,} bytes",
         f"{names.PASSWORD_LEAST} to {names.PASSWORD_LIMIT} characters",
         f"{names.EMAIL_LIMIT} characters",

@@ -381,3 +381,8 @@ def test_what_is_remembered_of_strangers_is_bounded() -> None:
     assert len(throttle._accounts._failed) == REMEMBERED
     assert len(throttle._addresses._failed) == REMEMBERED
     assert len(throttle._welcome) == REMEMBERED
+
+
+def test_the_password_of_the_store_is_not_in_what_the_settings_show() -> None:
+    settings = Settings(store_url="postgresql://u:secret@127.0.0.1/x")
+    assert "secret" not in f"{settings} {settings!r}"

@@ -446,7 +446,7 @@ async def test_a_producer_is_for_publishers(bench: Bench) -> None:
     reply = await wire.ask(
         "create", user_email=ANN, user_type="subscriber", version=2, producer="till"
     )
-    assert reply["reason"] == "bad_request"
+    assert reply["reason"] == "wrong_role"
     assert await bench.store.find_account(ANN) is None
 
 

@@ -24,9 +24,11 @@ def test_the_front_door_names_what_a_program_needs_and_no_more() -> None:
     assert set(clients.__all__) == {
         "AccountNotFound",
         "BadAddress",
+        "BrokerNotTrusted",
         "Message",
         "NoBroker",
         "Observer",
+        "PasswordNeeded",
         "Phase",
         "PubSubError",
         "Publisher",
@@ -36,6 +38,8 @@ def test_the_front_door_names_what_a_program_needs_and_no_more() -> None:
         "State",
         "Subscriber",
         "TopicNotFound",
+        "UnusableCA",
+        "WrongPassword",
     }
     for name in clients.__all__:
         assert getattr(clients, name).__doc__, f"{name} does not say what it is"

@@ -79,8 +79,7 @@ def public(kind: type) -> set[str]:
         ("Subscriber", public(Subscriber)),
         (
             "Observer",
-            public(Observer)
-            | public(Observer.__mro__[1])
+            set().union(*map(public, Observer.__mro__[:-1]))
             | {"state", "limits", "user_type", "email"},
         ),
         ("Options", set(Options.__annotations__)),

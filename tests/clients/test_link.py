@@ -232,7 +232,7 @@ async def test_an_address_where_nobody_listens_is_no_broker(heard: Heard) -> Non
 async def test_one_name_of_several_addresses_is_one_sentence(
     heard: Heard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def refuse(*_: object) -> None:
+    async def refuse(*_: object, ssl: object) -> None:
         raise OSError(
             "Multiple exceptions: [Errno 111] Connect call failed ('::1', 1, 0, 0),"
             " [Errno 111] Connect call failed ('127.0.0.1', 1)"
@@ -246,7 +246,7 @@ async def test_one_name_of_several_addresses_is_one_sentence(
 async def test_an_address_that_does_not_answer_is_given_up(
     heard: Heard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def wait(*_: object) -> None:
+    async def wait(*_: object, ssl: object) -> None:
         await asyncio.Event().wait()
 
     monkeypatch.setattr(asyncio.get_running_loop(), "create_connection", wait)

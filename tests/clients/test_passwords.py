@@ -17,7 +17,6 @@ from clients import (
     WrongPassword,
 )
 from clients.backoff import Backoff
-from tests.clients.watch import Watch
 from tests.doubles.fake_broker import FakeBroker
 from tests.doubles.memory_store import MemoryStore
 from tests.wire import until
@@ -117,13 +116,25 @@ async def test_a_password_is_changed_and_the_session_goes_on(strict: Broker) -> 
 async def test_a_session_whose_password_was_changed_elsewhere_ends_and_says_why(
     strict: Broker,
 ) -> None:
-    watch = Watch()
     async with publisher(strict, RIGHT, create=True) as client:
-        other = Observer(at(strict), "p@b.c", password=RIGHT, on_state=watch, backoff=AT_ONCE)
+        other = Observer(at(strict), "p@b.c", password=RIGHT, backoff=AT_ONCE)
         await other.open()
         await client.change_password(OTHER)
         await until(lambda: other.state.phase is Phase.REFUSED)
-        assert "password is wrong" in other.state.why
+        assert "the password of this account was changed" in other.state.why
+        assert "sign in with the new one" in other.state.why
+        await other.close()
+
+
+async def test_a_session_whose_account_gets_its_first_password_elsewhere_says_so(
+    broker: Broker,
+) -> None:
+    async with publisher(broker, create=True) as client:
+        other = Observer(at(broker), "p@b.c", backoff=AT_ONCE)
+        await other.open()
+        await client.change_password(RIGHT)
+        await until(lambda: other.state.phase is Phase.REFUSED)
+        assert "the password of this account was changed" in other.state.why
         await other.close()
 
 

@@ -166,7 +166,7 @@ async def test_a_data_directory_that_is_a_file_is_one_sentence(tmp_path: Path) -
 
 async def test_an_unreachable_database_is_one_sentence_without_the_password() -> None:
     url = "postgresql://me:secret@127.0.0.1:1/db"
-    ended = await run("broker", "--port", "0", "--store", url)
+    ended = await run("broker", "--port", "0", env={"PUBSUB_STORE": url})
     assert_one_sentence(ended.code, ended.out, ended.err, "127.0.0.1:1/db", "--store")
     assert "secret" not in ended.err
 

@@ -1,16 +1,23 @@
 """Passwords as a person has them: from the environment, or typed at a terminal."""
 
 import asyncio
-import os
-import pty
 import re
-import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from tests.process import PUBSUB, ROOT, BrokerProcess, Ended, environment, run, running_broker
+from tests.process import (
+    PUBSUB,
+    ROOT,
+    BrokerProcess,
+    environment,
+    run,
+    running_broker,
+    start_broker,
+)
+from tests.terminal import Terminal, terminal
+from tests.wire import Wire
 
 RIGHT, OTHER = "correct horse", "battery staple"
 
@@ -23,59 +30,6 @@ async def strict(database: str) -> AsyncIterator[BrokerProcess]:
 
 def given(broker: BrokerProcess, email: str = "p@b.c", **more: str) -> dict[str, str]:
     return {"PUBSUB_CONNECT": broker.connect, "PUBSUB_EMAIL": email} | more
-
-
-class Terminal:
-    """A command on a terminal of its own, and a person who types."""
-
-    def __init__(self, process: asyncio.subprocess.Process, end: int) -> None:
-        self.process = process
-        self._end = end
-        self._came: asyncio.Queue[bytes] = asyncio.Queue()
-        self.shown = ""
-        asyncio.get_running_loop().add_reader(end, self._read)
-
-    @classmethod
-    async def start(cls, *arguments: str, env: dict[str, str]) -> "Terminal":
-        end, other = pty.openpty()
-        process = await asyncio.create_subprocess_exec(
-            *[*PUBSUB, *arguments],
-            stdin=other,
-            stdout=other,
-            stderr=other,
-            env=environment(env),
-            cwd=ROOT,
-            start_new_session=True,
-            preexec_fn=lambda: os.close(os.open(os.ttyname(0), os.O_RDWR)),  # takes it over
-        )
-        os.close(other)
-        return cls(process, end)
-
-    def _read(self) -> None:
-        try:
-            data = os.read(self._end, 4096)
-        except OSError:
-            data = b""
-        if not data:
-            asyncio.get_running_loop().remove_reader(self._end)
-        self._came.put_nowait(data)
-
-    async def until(self, text: str) -> None:
-        """Wait until `text` is shown after what was waited for before."""
-        while text not in self.shown:
-            data = await self._came.get()
-            assert data, f"no {text!r} in {self.shown!r}"
-            self.shown += data.decode()
-        self.shown = self.shown.partition(text)[2]
-
-    def type(self, text: str) -> None:
-        os.write(self._end, text.encode())
-
-    async def ended(self) -> Ended:
-        while data := await self._came.get():
-            self.shown += data.decode()
-        os.close(self._end)
-        return Ended(await self.process.wait(), b"", self.shown)
 
 
 async def test_the_environment_says_the_password(strict: BrokerProcess) -> None:
@@ -99,45 +53,43 @@ async def test_without_a_terminal_and_a_password_it_says_where_to_put_it(
         assert "PUBSUB_PASSWORD" in ended.err
 
 
-async def test_a_password_is_typed_and_not_shown(strict: BrokerProcess) -> None:
-    making = await Terminal.start("pub", "T", "hello", "--create", env=given(strict))
-    await making.until("Password: ")
-    making.type(f"{RIGHT}\n")
-    await making.until("Password, again: ")
-    making.type(f"{RIGHT}\n")
-    ended = await making.ended()
-    assert ended.code == 0, ended.err
-    assert RIGHT not in ended.err
+async def answer(asking: Terminal, *asked_and_typed: tuple[str, str]) -> None:
+    """Type what each question is answered with, once it is asked."""
+    for asked, typed in asked_and_typed:
+        await asking.until(asked)
+        asking.press(f"{typed}\n")
 
-    changing = await Terminal.start("password", env=given(strict))
-    for asked, typed in (("Password: ", RIGHT), ("New password: ", OTHER)):
-        await changing.until(asked)
-        changing.type(f"{typed}\n")
-    await changing.until("New password, again: ")
-    changing.type(f"{OTHER}\n")
-    ended = await changing.ended()
-    assert ended.code == 0, ended.err
-    assert "p@b.c has a new password" in ended.err
+
+async def test_a_password_is_typed_and_not_shown(strict: BrokerProcess, tmp_path: Path) -> None:
+    env = given(strict)
+    async with terminal("pub", "T", "hello", "--create", home=tmp_path, env=env) as making:
+        await answer(making, ("Password:", RIGHT), ("Password, again:", RIGHT))
+        assert await making.code() == 0, making.shown
+
+    async with terminal("password", home=tmp_path, env=env) as changing:
+        await answer(
+            changing,
+            *(("Password:", RIGHT), ("New password:", OTHER), ("New password, again:", OTHER)),
+        )
+        await changing.until("p@b.c has a new password")
+        assert await changing.code() == 0
+        assert not any(secret.encode() in changing.written for secret in (RIGHT, OTHER))
     assert (await run("topics", env=given(strict, PUBSUB_PASSWORD=OTHER))).code == 0
 
 
 async def test_two_that_differ_change_nothing_and_ctrl_c_ends_the_asking(
-    strict: BrokerProcess,
+    strict: BrokerProcess, tmp_path: Path
 ) -> None:
     env = given(strict, PUBSUB_PASSWORD=RIGHT)
     await run("pub", "T", "hello", "--create", env=env)
-    changing = await Terminal.start("password", env=env)
-    await changing.until("New password: ")
-    changing.type(f"{OTHER}\n")
-    await changing.until("again: ")
-    changing.type("something else\n")
-    ended = await changing.ended()
-    assert ended.code == 1
-    assert "the two differ" in ended.err
-    asking = await Terminal.start("topics", env=given(strict))
-    await asking.until("Password: ")
-    asking.process.send_signal(signal.SIGINT)
-    assert (await asking.ended()).code == 130
+    async with terminal("password", home=tmp_path, env=env) as changing:
+        await answer(changing, ("New password:", OTHER), ("again:", "something else"))
+        await changing.until("the two differ")
+        assert await changing.code() == 1
+    async with terminal("topics", home=tmp_path, env=given(strict)) as asking:
+        await asking.until("Password:")
+        asking.press("\x03")
+        assert await asking.code() == 130
     assert (await run("topics", env=env)).code == 0
 
 
@@ -181,6 +133,19 @@ async def test_no_secret_is_in_the_list_of_processes_or_in_the_broker_s_log(
         assert secret not in ended.err
 
 
+@pytest.mark.parametrize("url", ["u:secret@127.0.0.1:1/x", "127.0.0.1:1/x?password=secret"])
+async def test_a_password_that_is_typed_in_store_is_warned_of_and_not_repeated(url: str) -> None:
+    store = f"postgresql://{url}"
+    typed = await run("broker", "--port", "0", "--store", store)
+    assert typed.code == 1
+    assert "PUBSUB_STORE keeps it from them" in typed.err
+    hidden = await run("broker", "--port", "0", env={"PUBSUB_STORE": store})
+    assert hidden.code == 1
+    assert "PUBSUB_STORE" not in hidden.err
+    for ended in (typed, hidden):
+        assert "secret" not in ended.err
+
+
 @pytest.mark.parametrize(
     "options",
     [
@@ -211,9 +176,6 @@ async def test_every_limit_is_an_option_and_a_variable(database: str) -> None:
         f"PUBSUB_{name[2:].upper().replace('-', '_')}": value
         for name, value in zip(options[::2], options[1::2], strict=True)
     }
-    from tests.process import start_broker
-    from tests.wire import Wire
-
     for typed, variables in ((options, {}), ([], env)):
         arguments = ["--port", "0", "--store", database, *typed]
         broker = await start_broker(*arguments, env=variables)

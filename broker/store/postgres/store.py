@@ -55,6 +55,12 @@ WHERE NOT has_table_privilege(place, verb)
 
 _GRANT = "Give the user the rights, or the database: ALTER DATABASE ... OWNER TO ..."
 
+# Nothing is quoted: where a password ends is what could not be told.
+_UNREADABLE = (
+    "--store is not a URL that can be read, so it cannot be used. In a user's name and in a"
+    " password write / as %2F, ? as %3F, # as %23, @ as %40, : as %3A and % as %25."
+)
+
 _SAVE_CURSORS = """
 UPDATE subscriptions SET cursor = moved.seq
 FROM unnest($1::integer[], $2::integer[], $3::bigint[]) AS moved (account_id, topic_id, seq)
@@ -82,7 +88,10 @@ class PostgresStore:
         try:
             with translated():
                 await self._open()
-        except (StoreLost, StoreRefused, asyncpg.PostgresError, ValueError) as error:
+        except ValueError as error:
+            await self._abandon()
+            raise StoreUnusable(_UNREADABLE) from error
+        except (StoreLost, StoreRefused, asyncpg.PostgresError) as error:
             await self._abandon()
             raise StoreUnusable(
                 f"PostgreSQL at {self._told} cannot be used: {told(error)}. {_remedy(error)}."

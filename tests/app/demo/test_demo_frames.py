@@ -13,7 +13,6 @@ from app.demo.outcome import Outcome
 from app.demo.play import Play
 from app.demo.presenter import Phase, Said
 from app.demo.scene import Place, Scene
-from app.demo.screen import FRAME_S
 from app.demo.stage import Stage
 from app.demo.steps import STEPS
 from app.screens.symbols import symbols
@@ -21,7 +20,7 @@ from broker.store.embedded import Address
 from clients import Phase as Connection
 from clients import State
 from tests.app.demo.conftest import Shown
-from tests.app.frames import frame, until
+from tests.app.frames import frame, settled, until
 
 SIZES = [(100, 30), (80, 24), (60, 16)]
 
@@ -75,14 +74,6 @@ async def set_as(pilot: Any, outcome: Outcome | None, said: str = "") -> None:
     presenter.said = Said(said)
     fill(presenter.scene)
     await until(pilot, "step 4 of 7")
-    await settled(pilot)
-
-
-async def settled(pilot: Any) -> None:
-    """Wait until nothing changes any more."""
-    before = ""
-    while before != (before := frame(pilot.app)):
-        await pilot.pause(FRAME_S * 3)
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -91,13 +82,11 @@ async def test_the_screen_at_each_size(
 ) -> None:
     async with shown(size, postgres=NeverThere(), speed=1.0) as pilot:
         await until(pilot, "Starting PostgreSQL")
-        await settled(pilot)
-        assert frame(pilot.app) == frames(name="starting")
+        assert await settled(pilot, frames(name="starting")) == frames
         await set_as(pilot, Outcome(True, "", "4 unread in order, then 1 live"))
-        assert frame(pilot.app) == frames(name="a step is over")
+        assert await settled(pilot, frames(name="a step is over")) == frames
         await pilot.press("2")
-        await settled(pilot)
-        assert frame(pilot.app) == frames(name="the broker alone")
+        assert await settled(pilot, frames(name="the broker alone")) == frames
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -107,7 +96,7 @@ async def test_a_failed_step_at_each_size(
     failed = Outcome(False, "eve: 4 messages, 'one' to 'four'", "eve: 'one', 'three', 'four'")
     async with shown(size, postgres=NeverThere(), speed=1.0) as pilot:
         await set_as(pilot, failed)
-        assert frame(pilot.app) == frames
+        assert await settled(pilot, frames) == frames
 
 
 async def test_the_screen_in_ascii_has_no_other_character(
@@ -115,8 +104,8 @@ async def test_the_screen_in_ascii_has_no_other_character(
 ) -> None:
     async with shown(postgres=NeverThere(), speed=1.0, ascii_only=True) as pilot:
         await set_as(pilot, Outcome(True, "", "3 ✓✓; all there"), said="stored as 4")
+        assert await settled(pilot, frames) == frames
         assert frame(pilot.app).isascii()
-        assert frame(pilot.app) == frames
 
 
 HOSTILE = ["[/x]", "[bold]", "\x1b[2J\x1b[31m", "a\x00b", "\u202eabc", "日本語" * 9, "e\u0301" * 40]

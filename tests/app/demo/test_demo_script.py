@@ -2,13 +2,9 @@
 
 import asyncio
 import os
-import pty
 import re
 import signal
 import subprocess
-import termios
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -19,6 +15,7 @@ from app.demo.steps import STEPS
 from clients import NoBroker
 from tests.patience import until
 from tests.process import PUBSUB, ROOT, environment, run
+from tests.terminal import terminal
 
 
 @pytest.mark.slow
@@ -81,75 +78,14 @@ async def test_a_killed_script_takes_its_broker_with_it(tmp_path: Path) -> None:
 async def test_on_a_terminal_the_screen_opens_and_q_leaves_nothing_behind(tmp_path: Path) -> None:
     folder = tmp_path / "temporary"
     folder.mkdir()
-    async with on_a_terminal("demo", env={"TMPDIR": str(folder)}) as (process, terminal):
-        await terminal.shows(b"serving")
-        terminal.type(b"q")
-        assert await process.wait() == 0
+    async with terminal("demo", home=tmp_path, env={"TMPDIR": str(folder)}) as screen:
+        await screen.until("serving", 40)
+        screen.press("q")
+        assert await screen.code() == 0
         # The screen of its own went away again, and what was there before is back.
-        assert b"\x1b[?1049h" in terminal.seen
-        await terminal.shows(b"\x1b[?1049l")
+        assert b"\x1b[?1049h" in screen.written
+        await until(lambda: b"\x1b[?1049l" in screen.written)
         assert [*folder.iterdir()] == []
-
-
-class Terminal:
-    """Our end of a pseudo-terminal; `seen` is all that was written to it so far."""
-
-    def __init__(self, end: int) -> None:
-        self._end = end
-        self._came = asyncio.Event()
-        self.seen = b""
-        asyncio.get_running_loop().add_reader(end, self._read)
-
-    def type(self, keys: bytes) -> None:
-        os.write(self._end, keys)
-
-    async def shows(self, text: bytes) -> None:
-        """Wait until `text` has been written. Fails with what was written instead."""
-        try:
-            async with asyncio.timeout(40):
-                while text not in self.seen:
-                    self._came.clear()
-                    await self._came.wait()
-        except TimeoutError:
-            raise AssertionError(f"no {text!r} in {self.seen!r}") from None
-
-    def close(self) -> None:
-        asyncio.get_running_loop().remove_reader(self._end)
-        os.close(self._end)
-
-    def _read(self) -> None:
-        try:
-            self.seen += os.read(self._end, 2**16)
-        except OSError:  # Linux says so when nobody has the other end any more
-            asyncio.get_running_loop().remove_reader(self._end)
-        self._came.set()
-
-
-@asynccontextmanager
-async def on_a_terminal(
-    *arguments: str, env: dict[str, str]
-) -> AsyncIterator[tuple[asyncio.subprocess.Process, Terminal]]:
-    """Run `pubsub` with `arguments` on a terminal of 100x30."""
-    ours, theirs = pty.openpty()
-    termios.tcsetwinsize(theirs, (30, 100))
-    terminal = Terminal(ours)
-    process = await asyncio.create_subprocess_exec(
-        *[*PUBSUB, *arguments],
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        cwd=ROOT,
-        env=environment({"TERM": "xterm-256color", "COLUMNS": "100", "LINES": "30"} | env),
-        start_new_session=True,
-    )
-    os.close(theirs)
-    try:
-        yield process, terminal
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-        terminal.close()
 
 
 def test_a_failure_shows_what_was_expected_and_what_came(

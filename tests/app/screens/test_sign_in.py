@@ -12,7 +12,7 @@ from app.screens.app import Options
 from app.subscriber.app import SubscriberApp
 from broker import Broker
 from clients import Publisher
-from tests.app.frames import still, until
+from tests.app.frames import settled, until
 
 MakeOptions = Callable[..., Options]
 
@@ -114,10 +114,10 @@ async def test_the_form_at_each_size(
 ) -> None:
     async with SubscriberApp(options(connect="127.0.0.1:1")).run_test(size=size) as pilot:
         await until(pilot, "E-mail")
-        assert await still(pilot) == frames(name="empty")
+        assert await settled(pilot, frames(name="empty")) == frames
         await pilot.press(*"ada@example.com", "enter")
         await until(pilot, "Connection refused")
-        assert await still(pilot) == frames(name="no broker")
+        assert await settled(pilot, frames(name="no broker")) == frames
 
 
 async def test_a_terminal_that_is_too_small_says_so_and_goes_on_when_it_grows(

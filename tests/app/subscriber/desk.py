@@ -4,13 +4,15 @@ import asyncio
 import re
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from typing import Any
 
+from textual.app import App
 from textual.pilot import Pilot
 
 from app.screens.app import Options
 from app.subscriber.app import SubscriberApp
 from clients import Publisher, Subscriber
-from tests.app.frames import frame, until
+from tests.app.frames import frame
 
 ADA, BOB = "ada@example.com", "bob@example.com"
 BARS = "▂▃▄▅▆▇█"
@@ -68,10 +70,20 @@ async def told(pilot: Pilot[None], text: str) -> None:
         pass
 
 
-async def shown(pilot: Pilot[None]) -> str:
-    """The frame with its footer, and with what differs from run to run made the same."""
-    await until(pilot, "? Help")
-    text = re.sub(r"\d\d:\d\d:\d\d", "12:34:56", frame(pilot.app))
+def shown(app: App[Any]) -> str:
+    """The frame, with what differs from run to run made the same."""
+    text = re.sub(r"\d\d:\d\d:\d\d", "12:34:56", frame(app))
     text = re.sub(r"(?<=127\.0\.0\.1:)\d+", lambda port: "0" * len(port[0]), text)
     text = re.sub(r"(↓|now|peak) \d+/s", r"\1 0/s", text)
+    text = re.sub(r"reconnecting in \d+ s", "reconnecting in 3599 s", text)
     return re.sub(f"[{BARS}]", "▁", text)
+
+
+def rows(first: int, last: int) -> Callable[[App[Any]], str]:
+    """What makes of a screen its rows from `first` on, without `last`."""
+    return lambda app: "\n".join(shown(app).splitlines()[first:last])
+
+
+def without_dates(app: App[Any]) -> str:
+    """The lines but the one that tells when the message was published."""
+    return "\n".join(line for line in shown(app).splitlines() if "published 2" not in line)

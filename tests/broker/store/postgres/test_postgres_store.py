@@ -411,6 +411,10 @@ async def test_a_missing_database_and_an_unknown_user_are_told(database: str) ->
         "postgresql://u:secret@127.0.0.1:port/pubsub",
         "postgresql://u:secret@[::1/pubsub",
         "postgresql://u:1/secret@127.0.0.1:1/pubsub",
+        "postgresql://u:secret/1@127.0.0.1:1/pubsub",
+        "postgresql://u:secret#1@127.0.0.1:1/pubsub",
+        "postgresql://u:secret?1@127.0.0.1:1/pubsub",
+        "postgresql://u:%secret@127.0.0.1:1/pubsub",
         "mysql://u:secret@127.0.0.1/pubsub",
     ],
 )

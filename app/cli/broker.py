@@ -1,0 +1,201 @@
+"""`pubsub broker` as it is typed."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.cli.options import Ascii
+
+
+def broker(
+    context: typer.Context,
+    host: Annotated[
+        str, typer.Option(envvar="PUBSUB_HOST", help="The address to listen on.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int,
+        typer.Option(
+            envvar="PUBSUB_PORT", min=0, max=65535, help="The port; 0 takes any free one."
+        ),
+    ] = 3000,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="PUBSUB_DATA_DIR",
+            help="Where the broker keeps its own PostgreSQL. [default: your data folder]",
+            show_default=False,
+        ),
+    ] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            envvar="PUBSUB_STORE",
+            metavar="postgresql://...",
+            help="Keep everything in this PostgreSQL database instead. With a password in it, put"
+            " it into PUBSUB_STORE: everyone on this machine sees what is typed.",
+        ),
+    ] = None,
+    tls_cert: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="PUBSUB_TLS_CERT",
+            metavar="FILE",
+            help="Take TLS alone, with this certificate and those that vouch for it, as PEM.",
+        ),
+    ] = None,
+    tls_key: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="PUBSUB_TLS_KEY", metavar="FILE", help="The certificate's private key, as PEM."
+        ),
+    ] = None,
+    allow_unsafe_store: Annotated[
+        bool,
+        typer.Option(
+            envvar="PUBSUB_ALLOW_UNSAFE_STORE",
+            help="Take a server that can lose acknowledged messages in a power cut.",
+        ),
+    ] = False,
+    auth: Annotated[
+        str,
+        typer.Option(
+            envvar="PUBSUB_AUTH",
+            metavar="open|password",
+            help="Who may sign in: whoever names an account without a password, or only who"
+            " knows the password that every account then needs.",
+        ),
+    ] = "open",
+    insecure: Annotated[
+        bool,
+        typer.Option(
+            envvar="PUBSUB_INSECURE",
+            help="Listen beyond this machine without TLS and passwords, though anyone there can"
+            " then read along and sign in as anyone.",
+        ),
+    ] = False,
+    max_connections: Annotated[
+        int,
+        typer.Option(
+            envvar="PUBSUB_MAX_CONNECTIONS", min=1, help="Connections that are served at a time."
+        ),
+    ] = 16_384,
+    max_connections_per_address: Annotated[
+        int | None,
+        typer.Option(
+            envvar="PUBSUB_MAX_CONNECTIONS_PER_ADDRESS",
+            min=1,
+            help="Of them from one address (IPv6: from one /64). [default: 1000; on loopback all]",
+            show_default=False,
+        ),
+    ] = None,
+    sign_in_timeout: Annotated[
+        float,
+        typer.Option(
+            envvar="PUBSUB_SIGN_IN_TIMEOUT",
+            min=0.1,
+            help="Seconds that a connection has to sign in.",
+        ),
+    ] = 60.0,
+    dead_peer_timeout: Annotated[
+        int,
+        typer.Option(
+            envvar="PUBSUB_DEAD_PEER_TIMEOUT",
+            min=2,
+            max=100_000,
+            help="Seconds after which a connection ends whose other machine is silent.",
+        ),
+    ] = 120,
+    max_unfinished_kb: Annotated[
+        int,
+        typer.Option(
+            envvar="PUBSUB_MAX_UNFINISHED_KB",
+            min=1,
+            help="KiB of unanswered publishes after which a connection is not read from.",
+        ),
+    ] = 4096,
+    cache_mb: Annotated[
+        int,
+        typer.Option(
+            envvar="PUBSUB_CACHE_MB", min=1, help="MiB of recent messages kept in memory."
+        ),
+    ] = 128,
+    max_message_kb: Annotated[
+        int,
+        typer.Option(
+            envvar="PUBSUB_MAX_MESSAGE_KB",
+            min=1,
+            max=64 * 1024,
+            help="KiB that one message may take, written as JSON.",
+        ),
+    ] = 1024,
+    store_wait: Annotated[
+        float,
+        typer.Option(
+            envvar="PUBSUB_STORE_WAIT",
+            min=0,
+            help="Seconds that a publish waits for PostgreSQL to come back.",
+        ),
+    ] = 30.0,
+    log_level: Annotated[
+        str,
+        typer.Option(
+            envvar="PUBSUB_LOG_LEVEL", help="debug, info, warning or error, to standard error."
+        ),
+    ] = "info",
+    dashboard: Annotated[
+        bool,
+        typer.Option(
+            "--dashboard", envvar="PUBSUB_DASHBOARD", help="Show what it does on a live screen."
+        ),
+    ] = False,
+    ascii_: Ascii = False,
+) -> None:
+    """Run a broker. Prints `listening on HOST:PORT` when clients can connect.
+
+    Without --store, PostgreSQL comes along and runs out of --data-dir; there is nothing to
+    install. SIGTERM and Ctrl-C finish what was accepted, save every cursor and exit 0.
+
+    With --dashboard a screen shows sessions, topics, rates and the log; the broker does not
+    depend on it.
+    """
+    from app.commands import broker as command
+
+    # What is typed wins over what the environment or a .env file says.
+    if _typed(context, "data_dir") and not _typed(context, "store"):
+        store = None
+    elif _typed(context, "store") and not _typed(context, "data_dir"):
+        data_dir = None
+    if _typed(context, "store") and store is not None:
+        command.warn_of_password(store)
+    options = command.Options(
+        host=host,
+        port=port,
+        data_dir=data_dir,
+        store=store,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
+        allow_unsafe_store=allow_unsafe_store,
+        auth=auth,
+        insecure=insecure,
+        max_connections=max_connections,
+        max_connections_per_address=max_connections_per_address,
+        sign_in_s=sign_in_timeout,
+        dead_peer_s=dead_peer_timeout,
+        max_unfinished_kb=max_unfinished_kb,
+        cache_mb=cache_mb,
+        max_message_kb=max_message_kb,
+        store_wait_s=store_wait,
+        log_level=log_level,
+    )
+    if dashboard:
+        from app.commands import dashboard as screen
+
+        screen.run(options, ascii_only=ascii_)
+    else:
+        command.run(options)
+
+
+def _typed(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"

@@ -1,0 +1,81 @@
+"""The screens, as they are typed."""
+
+from typing import Annotated
+
+import typer
+
+from app.access import Access
+from app.cli.access import takes_access
+from app.cli.options import Ascii, Web
+
+
+@takes_access
+def publisher(
+    access: Access,
+    ascii_: Ascii = False,
+) -> None:
+    """Open the publisher's screen: topics, a composer, and what became of each message.
+
+    Where no broker is reached it offers to start one. The plain twin is `pubsub pub`.
+    """
+    from app.commands import screens
+    from app.screens.app import Options
+
+    screens.publisher(Options(access=access, ascii_only=ascii_))
+
+
+@takes_access
+def subscriber(
+    access: Access,
+    ascii_: Ascii = False,
+    keep: Annotated[
+        int,
+        typer.Option(envvar="PUBSUB_KEEP", min=100, help="How many messages the screen holds."),
+    ] = 50_000,
+    web: Web = None,
+) -> None:
+    """Open the subscriber's screen: topics, and their messages, the unread ones first.
+
+    Where no broker is reached it offers to start one. The plain twin is `pubsub sub`.
+    """
+    if web is not None:
+        from app.commands import web as command
+
+        command.serve_subscriber(access, ascii_only=ascii_, keep=keep, port=web)
+        return
+    from app.commands import screens
+    from app.screens.app import Options
+
+    screens.subscriber(Options(access=access, ascii_only=ascii_, keep=keep))
+
+
+def demo(
+    script: Annotated[
+        bool,
+        typer.Option(
+            "--script",
+            envvar="PUBSUB_SCRIPT",
+            help="Play the steps as plain text, as where there is no screen.",
+        ),
+    ] = False,
+    pace: Annotated[
+        float,
+        typer.Option(envvar="PUBSUB_PACE", min=0, help="Seconds between two steps on auto-play."),
+    ] = 6.0,
+    ascii_: Ascii = False,
+    web: Web = None,
+) -> None:
+    """Show what the project is for: a real broker, real clients, real faults.
+
+    Space plays the next step; without a terminal all of them are played as text, and the
+    exit code is 0 only if every step did what it says. Uses a temporary folder and a free
+    port; nothing of yours is touched.
+    """
+    if web is not None:
+        from app.commands import web as web_command
+
+        web_command.serve_demo(pace, ascii_only=ascii_, port=web)
+        return
+    from app.commands import demo as command
+
+    command.run(command.Options(script, pace, ascii_))
