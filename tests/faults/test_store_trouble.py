@@ -62,6 +62,50 @@ async def signs_in(shop: Shop, last_id: int) -> bool:
     return await shop.sign_in_again() == last_id
 
 
+async def test_subscribers_that_meet_a_blocked_store_share_one_try_to_save_cursors(
+    database: str, stranger: asyncpg.Connection
+) -> None:
+    settings = Settings(store_url=database, port=0, store_wait_s=0.3, cursor_save_s=1000)
+    async with (
+        Broker(settings) as broker,
+        Shop.on(broker.port) as shop,
+        wires(broker.port, 50) as crowd,
+    ):
+        for number, wire in enumerate(crowd):
+            wire.send("create", user_email=f"s{number}@b.c", user_type="subscriber")
+            good(await wire.read())
+        good(await shop.publish("read and confirmed"))
+        await shop.check()
+        async with stranger.transaction():
+            await stranger.execute("LOCK TABLE subscriptions")
+            good(await shop.subscriber.ask("ack", topic_name="T", seq=1))
+            for number, wire in enumerate(crowd):
+                wire.send("connect", user_email=f"s{number}@b.c", version=2)
+            answers = [await wire.read() for wire in crowd]
+            assert {answer["reason"] for answer in answers} == {"store_unavailable"}
+        await work_goes_on(broker.port)
+
+
+async def test_a_producer_is_told_when_nobody_knows_yet_what_became_of_its_publish(
+    database: str, stranger: asyncpg.Connection
+) -> None:
+    settings = Settings(store_url=database, port=0, store_wait_s=0.3)
+    async with (
+        Broker(settings) as broker,
+        Shop.on(broker.port) as shop,
+        wires(broker.port, 1) as (again,),
+    ):
+        good(await shop.publish("before"))
+        async with stranger.transaction():
+            await stranger.execute("SELECT FROM topics FOR UPDATE")
+            assert (await shop.publish("in doubt"))["reason"] == "store_unavailable"
+            who = {"user_email": "p@b.c", "version": 2, "producer": "till"}
+            assert (await again.ask("connect", **who))["reason"] == "store_unavailable"
+        shop.stored.append("in doubt")
+        await shop.check()
+        await work_goes_on(broker.port)
+
+
 async def test_while_commits_take_long_what_comes_shares_the_next_one(database: str) -> None:
     slow = with_setting(with_setting(database, "commit_delay", "100000"), "commit_siblings", "0")
     async with (
