@@ -12,6 +12,7 @@ from broker.store.interface import Store
 from broker.topics import Topic
 
 RETRY_S = 0.5
+LONGEST_READ_S = 60.0  # a read that takes longer is begun anew: readers wait for its end
 
 _logger = logging.getLogger("pubsub.delivery")
 
@@ -70,12 +71,19 @@ class Fetcher:
         while True:
             head = topic.head
             try:
-                blocks = await self.read(topic, seq)
+                async with asyncio.timeout(LONGEST_READ_S):
+                    blocks = await self.read(topic, seq)
                 break
-            except StoreError as error:
+            except (StoreError, TimeoutError) as error:
                 _logger.warning("cannot read %r after %d yet: %s", topic.name, seq, error)
-                await asyncio.sleep(RETRY_S)
+            except Exception:
+                # Were the task to end here, nobody would ever get what lies at this place.
+                _logger.exception("reading %r after %d failed; trying again", topic.name, seq)
+            await asyncio.sleep(RETRY_S)
         assert self.arrived is not None
         for reader in self._waiting.pop((topic, seq)):
-            self.arrived(reader, topic, seq, blocks, head)
+            try:
+                self.arrived(reader, topic, seq, blocks, head)
+            except Exception:
+                _logger.exception("a subscriber could not be served, and the others are")
             await asyncio.sleep(0)  # a thousand may come back at once, and others have their turn

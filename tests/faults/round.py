@@ -150,7 +150,7 @@ class Round:
                     self.history.add(Failed(f"{task.get_name()} ended with {end!r}"))
 
     async def do(self, step: Step) -> None:
-        """Break something, and return once a message was stored and delivered after that."""
+        """Break something, and return once everybody is served again."""
         await asyncio.sleep(step.pause_s)
         self.history.add(Faulted(step.fault))
         loop = asyncio.get_running_loop()
@@ -167,10 +167,10 @@ class Round:
         )
 
     async def _served(self, start: int) -> None:
-        """Return once something that was sent after event `start` is stored and delivered."""
+        """Return once each subscriber has something that was sent after event `start`."""
         sent: set[str] = set()
         stored: set[str] = set()
-        delivered: set[str] = set()
+        delivered: dict[str, set[str]] = {one.name: set() for one in self._subscribers}
         seen = start
 
         def found() -> bool:
@@ -181,11 +181,16 @@ class Round:
                 elif isinstance(event, Acknowledged):
                     stored.add(event.text)
                 elif isinstance(event, Delivered):
-                    delivered.add(event.text)
+                    delivered[event.subscriber].add(event.text)
             seen = len(self.history.events)
-            return bool(sent & stored & delivered)
+            return all(sent & stored & texts for texts in delivered.values())
 
-        await until(found)
+        try:
+            await until(found)
+        except asyncio.CancelledError:
+            without = [name for name, texts in delivered.items() if not sent & stored & texts]
+            self._progress(f"not served: {', '.join(without)}; {len(stored)} were stored")
+            raise
 
     async def _settle(self) -> None:
         """Publish no more, and return once every subscriber has everything."""
