@@ -155,8 +155,9 @@ async def test_a_request_whose_statement_is_cut_is_answered_and_can_be_asked_aga
 
 
 async def test_requests_that_meet_a_silent_store_are_all_answered(
-    database: str,
+    database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("broker.store.postgres.connections.QUEUE_TIMEOUT_S", 0.3)
     proxy = PostgresProxy(database)
     async with broker_behind(proxy, store_wait_s=0.3) as broker, wires(broker.port, 200) as crowd:
         good(await crowd[0].ask("create", user_email="p@b.c", user_type="publisher"))

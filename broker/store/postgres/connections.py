@@ -13,6 +13,7 @@ CLOSE_TIMEOUT_S = 5.0
 QUERY_TIMEOUT_S = 30.0  # at most: nobody waits longer than for the store
 SHORTEST_TIMEOUT_S = 1.0  # what a server that is well may take
 RELEASE_TIMEOUT_S = 1.0
+QUEUE_TIMEOUT_S = 30.0  # for a connection that others use: a crowd that comes back takes its time
 RETRY_S = 0.1
 
 # The server is away or not ready yet. Nothing was asked of it, so it can be asked again.
@@ -50,13 +51,12 @@ class Connections:
         return cls(pool, wait_s)
 
     async def acquire(self) -> Any:
-        """Return a connection; wait no longer for one that others use than for the server."""
+        """Return a connection; one that others use is waited for, but not for ever either."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._wait_s
         while True:
             try:
-                left_s = max(deadline - loop.time(), RETRY_S)
-                return await self._pool.acquire(timeout=left_s)
+                return await self._pool.acquire(timeout=QUEUE_TIMEOUT_S)
             except _NOT_THERE:
                 if loop.time() > deadline:
                     raise
