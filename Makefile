@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test fuzz lint check pictures clean benchmarks peers growth
+.PHONY: demo test fuzz faults kills lint check pictures clean benchmarks peers growth
 
 demo: .venv/.installed
 	$(BIN)/pubsub demo
@@ -14,6 +14,15 @@ test: .venv/.installed-test
 # Five minutes of anything on the wire; FUZZ="--seconds 3600 --seed 7" says otherwise.
 fuzz: .venv/.installed-test
 	$(BIN)/python -m tests.fuzz $(FUZZ)
+
+# Five minutes of kills, cuts, freezes and floods under load, checked; SEED=7 replays a round.
+faults: .venv/.installed-test
+	$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED) --seconds 0) $(FAULTS)
+
+# A thousand kill -9 under load, checked; KILLS=100 is sooner done.
+KILLS ?= 1000
+kills: .venv/.installed-test
+	$(BIN)/python -m tests.faults --kills $(KILLS) $(if $(SEED),--seed $(SEED))
 
 lint: .venv/.installed-dev
 	$(BIN)/ruff check .

@@ -1,6 +1,7 @@
 """Reads blocks from the store for those who are behind, each range once for all who wait."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 
 from broker.block import Block
@@ -12,6 +13,9 @@ from broker.store_health import StoreHealth
 from broker.topics import Topic
 
 RETRY_S = 0.5
+LONGEST_READ_S = 60.0  # a read that takes longer is begun anew: readers wait for its end
+
+_logger = logging.getLogger("pubsub.delivery")
 
 Arrived = Callable[[Reader, Topic, int, Sequence[Block], int], None]
 
@@ -71,13 +75,20 @@ class Fetcher:
         while True:
             head = topic.head
             try:
-                blocks = await self.read(topic, seq)
+                async with asyncio.timeout(LONGEST_READ_S):
+                    blocks = await self.read(topic, seq)
                 self._health.answered("to read")
                 break
-            except StoreError as error:
+            except (StoreError, TimeoutError) as error:
                 self._health.failed("to read", error)
-                await asyncio.sleep(RETRY_S)
+            except Exception:
+                # Were the task to end here, nobody would ever get what lies at this place.
+                _logger.exception("reading %r after %d failed; trying again", topic.name, seq)
+            await asyncio.sleep(RETRY_S)
         assert self.arrived is not None
         for reader in self._waiting.pop((topic, seq)):
-            self.arrived(reader, topic, seq, blocks, head)
+            try:
+                self.arrived(reader, topic, seq, blocks, head)
+            except Exception:
+                _logger.exception("a subscriber could not be served, and the others are")
             await asyncio.sleep(0)  # a thousand may come back at once, and others have their turn

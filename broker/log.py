@@ -23,6 +23,9 @@ from protocol.reasons import Reason, RequestRefused
 from protocol.replies import RequestId
 
 ASKER = "the log"
+# Whether publishes have waited too long is looked up so often, while a commit has no answer.
+SOONEST_LOOK_S = 0.01
+LATEST_LOOK_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,7 @@ class Log:
         self._committing: Gathering | None = None
         self._just_stored: tuple[Gathering, Sequence[Block], Commit] | None = None
         self._closed: RequestRefused | None = None
+        self._looking: asyncio.TimerHandle  # while a commit has no answer
         self.commits = 0  # since the start
         self.messages = 0  # stored and delivered since the start
         self.latencies = Latencies()
@@ -186,7 +190,7 @@ class Log:
             try:
                 await asyncio.sleep(0)  # so that the store is at work already
                 self._finish_stored()
-                answer = await asked
+                answer = await self._answer(asked)
                 self.store_health.answered(ASKER)
                 self.store_health.took_commit()
                 return answer
@@ -197,14 +201,45 @@ class Log:
             except StoreLost as error:
                 self.store_health.failed(ASKER, error)
             if self._now() - gathering.began > self._limits.wait_s:
-                self._refuse(
-                    gathering,
-                    f"the store has not answered for {self._limits.wait_s:g} s, so it is not"
-                    " known whether this was stored; publish it again when it answers",
-                )
+                self._refuse_late(gathering)
                 ask = self._store.find_commit
             await asyncio.sleep(_pause_s(attempt))
             attempt += 1
+
+    async def _answer(self, asked: "asyncio.Future[Commit | None]") -> Commit | None:
+        """Return what the store answers, however long that takes.
+
+        Publishers whose time is over meanwhile are told. A store can be silent for much longer
+        than it takes to find out that a connection broke.
+        """
+        self._look_later()
+        try:
+            return await asked
+        finally:
+            self._looking.cancel()
+
+    def _look_later(self) -> None:
+        """Look when the oldest publish that is not answered has waited for long enough."""
+        oldest = next((one.began for one in self._unfinished if one.tickets), self._now())
+        wait_s = oldest + self._limits.wait_s - self._now()
+        pause_s = min(max(wait_s, SOONEST_LOOK_S), LATEST_LOOK_S)
+        self._looking = asyncio.get_running_loop().call_later(pause_s, self._look)
+
+    def _look(self) -> None:
+        committing = self._committing
+        assert committing is not None
+        late = self._now() - self._limits.wait_s
+        if any(one.tickets and one.began <= late for one in self._unfinished):
+            self.store_health.failed(ASKER, TimeoutError())
+            self._refuse_late(committing)
+        self._look_later()
+
+    def _refuse_late(self, gathering: Gathering) -> None:
+        self._refuse(
+            gathering,
+            f"the store has not answered for {self._limits.wait_s:g} s, so it is not"
+            " known whether this was stored; publish it again when it answers",
+        )
 
     def _refuse(self, gathering: Gathering, text: str) -> None:
         """Tell the publishers of `gathering`, and those of all that waits behind it.

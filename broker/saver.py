@@ -4,6 +4,7 @@ import asyncio
 from contextlib import suppress
 
 from broker.cursor import Cursor
+from broker.store.errors import StoreError
 from broker.store.interface import Store
 
 
@@ -15,6 +16,8 @@ class CursorSaver:
         self._moved: dict[Cursor, None] = {}
         self._saving = asyncio.Lock()
         self._due = asyncio.Event()
+        self._begun = 0
+        self._failure: StoreError | None = None  # of the newest save
         self.saves = 0  # since the start
 
     def moved(self, cursor: Cursor) -> None:
@@ -23,22 +26,37 @@ class CursorSaver:
     async def save(self) -> None:
         """Save all that had moved when this was called, in one statement.
 
+        Whoever waits while another saves shares the next save with all who do: a store that
+        does not answer keeps nobody longer than two of them.
+
         Raises:
             StoreError: the cursors stay marked and are saved next time.
         """
+        called = self._begun
         async with self._saving:
-            cursors, self._moved = self._moved, {}
-            cursors = {cursor: None for cursor in cursors if not cursor.forgotten}
-            if not cursors:
-                return
-            try:
+            if self._begun == called:
+                await self._save()
+            elif self._failure is not None:
+                raise type(self._failure)(*self._failure.args) from self._failure
+
+    async def _save(self) -> None:
+        cursors, self._moved = self._moved, {}
+        cursors = {cursor: None for cursor in cursors if not cursor.forgotten}
+        self._begun += 1
+        self._failure = None
+        try:
+            if cursors:
                 await self._store.save_cursors(
                     [(one.account_id, one.topic.id, one.confirmed) for one in cursors]
                 )
                 self.saves += 1
-            except BaseException:
-                self._moved = cursors | self._moved
-                raise
+        except BaseException as error:
+            self._moved = cursors | self._moved
+            if isinstance(error, StoreError):
+                self._failure = error
+            else:
+                self._begun -= 1  # it came to nothing, and whoever waits tries again
+            raise
 
     def save_soon(self) -> None:
         """Let `due` return at once."""

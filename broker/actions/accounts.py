@@ -1,5 +1,6 @@
 """Making accounts, signing in, and taking over from an older session."""
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from msgspec import UNSET, UnsetType
@@ -10,6 +11,7 @@ from broker.delivery import Reader
 from broker.events import Event
 from broker.hub import Hub
 from broker.producer import producer_of
+from broker.store.errors import StoreLost
 from broker.store.interface import Account
 from protocol import names
 from protocol.names import Role
@@ -81,7 +83,7 @@ async def _sign_in_asking(
         key = (account.id, request.producer)
         hub.take_over(key, session)
         # Once it is known what became of the publishes before, the mark is final.
-        await hub.log.find_out()
+        await _find_out(hub)
         mark = await hub.store.producer(account.id, request.producer)
         producer = producer_of(account.id, request.producer, mark)
         _check_still_holds(hub, session, key)
@@ -90,6 +92,15 @@ async def _sign_in_asking(
     session.producer = producer
     last_id = producer.last_id if producer else UNSET
     session.answer(request, _signed_in(hub, account, states, last_id))
+
+
+async def _find_out(hub: Hub) -> None:
+    """Wait for the log to know what became of all that it accepted, but not for ever."""
+    try:
+        async with asyncio.timeout(hub.settings.store_wait_s):
+            await hub.log.find_out()
+    except TimeoutError as error:
+        raise StoreLost("what became of the newest publishes is not known yet") from error
 
 
 async def _sign_in_subscriber(

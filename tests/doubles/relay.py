@@ -26,6 +26,10 @@ class Relay:
         """Pass nothing on any more; all connections stay open."""
         self._flowing.clear()
 
+    def thaw(self) -> None:
+        """Pass on what was held up, and what comes."""
+        self._flowing.set()
+
     async def cut(self) -> None:
         """Break all connections. The server's ends stay open, as behind a pulled cable."""
         for task in [*self._tasks]:
@@ -36,17 +40,24 @@ class Relay:
     async def listening(self) -> AsyncIterator[int]:
         """Listen while the block runs, and give the port."""
         server = await asyncio.start_server(self._pass_on, "127.0.0.1", 0)
-        yield server.sockets[0].getsockname()[1]
-        server.close()
-        await self.cut()
-        for writer in self._left_open:
-            writer.transport.abort()
+        try:
+            yield server.sockets[0].getsockname()[1]
+        finally:
+            server.close()
+            await self.cut()
+            for writer in self._left_open:
+                writer.transport.abort()
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
-        server_reader, server_writer = await self._open_server()
+        try:
+            server_reader, server_writer = await self._open_server()
+        except (OSError, asyncio.CancelledError):
+            self._tasks.discard(task)
+            writer.transport.abort()
+            return
         directions = [
             asyncio.ensure_future(self._pump(reader, server_writer)),
             asyncio.ensure_future(self._pump(server_reader, writer, answers=True)),
@@ -77,3 +88,4 @@ class Relay:
                 return
             await self._flowing.wait()
             writer.write(data)
+            await writer.drain()

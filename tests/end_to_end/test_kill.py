@@ -10,6 +10,8 @@ import pytest
 from tests.process import BrokerProcess, start_broker
 from tests.wire import Wire
 
+pytestmark = pytest.mark.timeout(60)  # six starts of a broker, on a busy machine
+
 ROUNDS = 5
 MANY = 4_000
 

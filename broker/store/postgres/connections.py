@@ -10,7 +10,10 @@ import asyncpg
 POOL_SIZE = 4  # beside the one that appends
 CONNECT_TIMEOUT_S = 10.0
 CLOSE_TIMEOUT_S = 5.0
-QUERY_TIMEOUT_S = 30.0
+QUERY_TIMEOUT_S = 30.0  # at most: nobody waits longer than for the store
+SHORTEST_TIMEOUT_S = 1.0  # what a server that is well may take
+RELEASE_TIMEOUT_S = 1.0
+QUEUE_TIMEOUT_S = 30.0  # for a connection that others use: a crowd that comes back takes its time
 RETRY_S = 0.1
 
 # The server is away or not ready yet. Nothing was asked of it, so it can be asked again.
@@ -41,25 +44,31 @@ class Connections:
             **target,
             min_size=0,  # a floor would be kept up in the background, with tracebacks in the log
             max_size=POOL_SIZE,
-            command_timeout=QUERY_TIMEOUT_S,
+            command_timeout=min(QUERY_TIMEOUT_S, max(wait_s, SHORTEST_TIMEOUT_S)),
             timeout=CONNECT_TIMEOUT_S,
             reset=_leave_as_it_is,
         )
         return cls(pool, wait_s)
 
     async def acquire(self) -> Any:
+        """Return a connection; one that others use is waited for, but not for ever either."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._wait_s
         while True:
             try:
-                return await self._pool.acquire()
+                return await self._pool.acquire(timeout=QUEUE_TIMEOUT_S)
             except _NOT_THERE:
                 if loop.time() > deadline:
                     raise
             await asyncio.sleep(RETRY_S)
 
     async def release(self, connection: Any) -> None:
-        await self._pool.release(connection)
+        """Give a connection back, which is dropped where the server does not let go of it.
+
+        After a timeout the server is asked to end the statement, and may not hear that either.
+        """
+        with suppress(OSError, TimeoutError):
+            await self._pool.release(connection, timeout=RELEASE_TIMEOUT_S)
 
     @asynccontextmanager
     async def borrowed(self) -> AsyncIterator[asyncpg.Connection]:

@@ -34,4 +34,7 @@ def translated() -> Iterator[None]:
 
 def told(error: BaseException) -> str:
     """Return what the error says, on one line and without the full stop."""
-    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    text = " ".join(str(error).split()).rstrip(".")
+    if not text and isinstance(error, TimeoutError):
+        return "no answer in time"
+    return text or type(error).__name__

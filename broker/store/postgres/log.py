@@ -7,6 +7,7 @@ and the batch it was storing is either in the table or will never be.
 
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from itertools import accumulate
 
 import asyncpg
@@ -18,6 +19,14 @@ from broker.store.postgres.faults import translated
 
 WRITER_LOCK = 0x70756273  # "pubs": one broker appends to a database at a time
 APPEND_TIMEOUT_S = 30.0
+
+# Have the backend end, and the lock with it, where the broker that it works for is gone: it would
+# wait for another's lock for ever, and for a machine that was switched off two hours. Not every
+# system can do the first; the server tells by refusing.
+_WATCH_CLIENT = (
+    "SET client_connection_check_interval = '500ms'",
+    "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3",
+)
 
 Connect = Callable[[], Awaitable[asyncpg.Connection]]
 
@@ -92,6 +101,9 @@ class BlockWriter:
             locked = await connection.fetchval(
                 "SELECT pg_try_advisory_lock($1)", WRITER_LOCK, timeout=CONNECT_TIMEOUT_S
             )
+            for setting in _WATCH_CLIENT:
+                with suppress(asyncpg.FeatureNotSupportedError, asyncpg.InvalidParameterValueError):
+                    await connection.execute(setting, timeout=CONNECT_TIMEOUT_S)
         except BaseException:
             connection.terminate()
             raise

@@ -1,5 +1,7 @@
 """The store on a PostgreSQL server, or on the embedded one."""
 
+import asyncio
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,12 @@ from broker.store.postgres.schema import migrate
 from protocol.names import Role
 
 OLDEST_SERVER = 15
+
+# A broker that was killed in the middle of a commit keeps the database until that is over.
+LOCK_WAIT_S = 10.0
+POLL_S = 0.05
+
+_logger = logging.getLogger("pubsub.store")
 
 # Without these an acknowledged publish may be gone after a power cut.
 _DURABLE = ("fsync", "full_page_writes", "synchronous_commit")
@@ -164,7 +172,7 @@ class PostgresStore:
     # opening and closing
 
     async def _open(self) -> None:
-        connection = await self._connect()
+        connection = await self._connect_once_up()
         try:
             await self._check(connection)
             # Before migrating: the schema of a database that is being served stays as it is.
@@ -180,6 +188,22 @@ class PostgresStore:
 
     async def _connect(self) -> asyncpg.Connection:
         return await asyncpg.connect(**self._target, timeout=CONNECT_TIMEOUT_S)
+
+    async def _connect_once_up(self) -> asyncpg.Connection:
+        """Connect; a server that says that it is starting, or recovering, is waited for."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._wait_s
+        told_so = False
+        while True:
+            try:
+                return await self._connect()
+            except asyncpg.CannotConnectNowError as error:
+                if loop.time() > deadline:
+                    raise
+                if not told_so:
+                    _logger.warning("waiting for PostgreSQL at %s: %s", self._told, told(error))
+                    told_so = True
+            await asyncio.sleep(POLL_S)
 
     async def _check(self, connection: asyncpg.Connection) -> None:
         major = connection.get_server_version().major
@@ -216,11 +240,22 @@ class PostgresStore:
 
     async def _take_lock(self) -> None:
         self._writer = BlockWriter(self._connect)
-        if not await self._writer.open():
-            raise StoreUnusable(
-                f"Another broker is serving the database at {self._told}. Connect to that one,"
-                " stop it first, or give this one a database of its own."
-            )
+        if await self._writer.open():
+            return
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + LOCK_WAIT_S
+        _logger.warning(
+            "another broker is serving the database at %s; waiting up to %g s for it to end",
+            self._told,
+            LOCK_WAIT_S,
+        )
+        while not await self._writer.open():
+            if loop.time() > deadline:
+                raise StoreUnusable(
+                    f"Another broker is serving the database at {self._told}. Connect to that one,"
+                    " stop it first, or give this one a database of its own."
+                )
+            await asyncio.sleep(POLL_S)
 
     async def _abandon(self) -> None:
         """Leave nothing open after an opening that failed."""

@@ -276,6 +276,13 @@ async def all_gone(url: str) -> None:
     await connection.close()
 
 
+@pytest.fixture
+def without_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store does not wait for another to let go of the database."""
+    monkeypatch.setattr("broker.store.postgres.store.LOCK_WAIT_S", 0)
+
+
+@pytest.mark.usefixtures("without_patience")
 async def test_a_second_store_on_the_same_database_is_refused(
     store: PostgresStore, database: str
 ) -> None:
@@ -363,6 +370,7 @@ async def test_rights_that_the_user_lacks_are_named(empty_database: str, guest: 
     assert "OWNER TO" in text
 
 
+@pytest.mark.usefixtures("without_patience")
 async def test_a_database_that_a_broker_serves_is_not_migrated_underneath_it(
     store: PostgresStore, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

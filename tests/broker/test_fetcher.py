@@ -1,0 +1,76 @@
+"""Reading blocks for those who are behind: whatever a read does, nobody waits for ever."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from unittest.mock import AsyncMock, Mock
+
+import pytest
+
+from broker.block import Block
+from broker.cache import BlockCache
+from broker.delivery import Reader
+from broker.fetcher import Fetcher
+from broker.store.interface import StoredBlock, TopicRecord
+from broker.store_health import StoreHealth
+from broker.topics import Topic, Topics
+
+NOW = datetime(2026, 5, 4, tzinfo=UTC)
+STORED = StoredBlock(1, 1, ("a@b.c",), NOW, b'"x"\n')
+
+
+@pytest.fixture(autouse=True)
+def in_haste(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("broker.fetcher.RETRY_S", 0)
+    monkeypatch.setattr("broker.fetcher.LONGEST_READ_S", 0.02)
+
+
+def topic() -> Topic:
+    return Topics().add(TopicRecord(1, "T", 1, NOW))
+
+
+async def never(*_: object) -> list[StoredBlock]:
+    await asyncio.Event().wait()
+    return []
+
+
+@pytest.mark.parametrize("first", [never, ZeroDivisionError])
+async def test_a_read_that_hangs_or_fails_is_begun_anew(first: object) -> None:
+    answers = iter([first])
+
+    async def read(*_: object) -> list[StoredBlock]:
+        trouble = next(answers, None)
+        if trouble is never:
+            return await never()
+        if trouble is not None:
+            raise ZeroDivisionError
+        return [STORED]
+
+    came = asyncio.Event()
+    fetcher = Fetcher(Mock(read=read), BlockCache(1_000), 1_000, StoreHealth())
+    fetcher.arrived = lambda *_: came.set()
+    fetcher.want(Mock(), topic(), 1)
+    await came.wait()
+    await fetcher.close()
+
+
+async def test_a_reader_that_cannot_be_served_does_not_keep_the_others_waiting() -> None:
+    served: list[Reader] = []
+
+    def arrive(reader: Reader, _: Topic, __: int, ___: Sequence[Block], ____: int) -> None:
+        served.append(reader)
+        if len(served) == 1:
+            raise ZeroDivisionError
+        came.set()
+
+    came = asyncio.Event()
+    fetcher = Fetcher(
+        Mock(read=AsyncMock(return_value=[STORED])), BlockCache(1_000), 1_000, StoreHealth()
+    )
+    fetcher.arrived = arrive
+    readers, wanted = [Mock(), Mock()], topic()
+    for reader in readers:
+        fetcher.want(reader, wanted, 1)
+    await came.wait()
+    assert served == readers
+    await fetcher.close()
