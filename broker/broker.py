@@ -14,6 +14,7 @@ from broker.disk import DiskWatch
 from broker.door import Door
 from broker.hub import Hub
 from broker.listening import bind, cannot_listen, close, on_loopback, too_open, watch_peers
+from broker.retention import Retention
 from broker.seldom import Seldom
 from broker.settings import Auth, Settings
 from broker.snapshot import Snapshot
@@ -143,6 +144,9 @@ class Broker:
             loop.create_task(self._hub.keep_saving(), name="cursors"),
             loop.create_task(self.census.run(), name="census"),
         ]
+        retention = Retention(self.settings, self._store, self._hub.log, self._hub.topics)
+        if retention.wanted:
+            self._tasks.append(loop.create_task(retention.run(), name="retention"))
         if self.settings.data_dir is not None:
             watch = DiskWatch(self.settings.data_dir, self.settings.disk_floor_bytes)
             self._tasks.append(loop.create_task(watch.run(self._hub.log), name="disk"))

@@ -109,7 +109,7 @@ class Census:
             subscribers=roles.count(Role.SUBSCRIBER),
             slow=sum(one.congested for one in self._seen),
             topic_count=len(topics),
-            stored=sum(topic.head for topic in topics),
+            stored=sum(topic.kept for topic in topics),
             unread=self._unread,
             data_bytes=self._data_bytes,
             free_bytes=self._free_bytes,
@@ -253,7 +253,7 @@ class Census:
             role=account.role if account else None,
             topics=len(reader.cursors) if reader else 0,
             queued_bytes=connection.queued,
-            behind=sum(one.topic.head - one.sent for one in reader.behind) if reader else 0,
+            behind=sum(one.topic.unread(one.sent) for one in reader.behind) if reader else 0,
             idle_s=now - seen.moved_at,
             slow=connection.congested,
         )

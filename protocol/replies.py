@@ -120,6 +120,25 @@ class HistoryPage(Reply, tag="history", kw_only=True):
     blocks: list[Raw]
 
 
+class TopicDeleted(Struct, tag_field="action", tag="topic_deleted", gc=False):
+    """A topic that the session is subscribed to is gone, and the subscription with it."""
+
+    topic_name: str
+
+
+class Gap(Struct, tag_field="action", tag="gap", gc=False):
+    """Messages `seq` to `last_seq` of a topic would come here, but are not kept any more."""
+
+    topic_name: str
+    seq: int
+    last_seq: int
+
+
+def notice_line(notice: TopicDeleted | Gap) -> bytes:
+    """Return the line, newline included, that tells a version 2 subscriber of `notice`."""
+    return _encoder.encode(notice) + b"\n"
+
+
 class Error(Reply, tag="error", kw_only=True):
     """The request was not carried out, or the broker has to tell something."""
 

@@ -20,7 +20,8 @@ FROM topics
 CROSS JOIN LATERAL (
     SELECT coalesce((
         SELECT first_seq - 1 FROM blocks
-        WHERE topic_id = topics.id AND first_seq > topics.tail AND committed_at >= now() - $1::interval
+        WHERE topic_id = topics.id AND first_seq > topics.tail
+          AND committed_at >= now() - $1::interval
         ORDER BY first_seq LIMIT 1
     ), topics.head) AS seq
 ) AS until
