@@ -375,7 +375,10 @@ def test_who_is_live_notices_nothing_of_what_goes(bench: Bench) -> None:
     bench.publish(topic, "a")
     expire(bench, topic, 1)
     bench.publish(topic, "b")
-    assert [line[:3] for line in outlet.lines_v2()] == [("broadcast", "T", 1), ("broadcast", "T", 2)]
+    assert [line[:3] for line in outlet.lines_v2()] == [
+        ("broadcast", "T", 1),
+        ("broadcast", "T", 2),
+    ]
 
 
 # turns
