@@ -75,7 +75,7 @@ class SignedIn(Reply, tag="success", kw_only=True):
 
 class TopicState(Struct, gc=False):
     """One topic. `unread` and `behind` are over all subscriptions for a publisher, and the
-    account's own for a subscriber."""
+    account's own for a subscriber. Messages up to `tail` are gone."""
 
     topic_name: str
     head: int
@@ -85,6 +85,12 @@ class TopicState(Struct, gc=False):
     subscribed: bool
     behind: int
     unread: int
+    tail: int = 0
+
+    @property
+    def messages(self) -> int:
+        """How many are there."""
+        return self.head - self.tail
 
 
 class Topics(Reply, tag="list_topics", kw_only=True):

@@ -66,6 +66,7 @@ def _topic_state(
         subscribed=mine is not None,
         behind=summary.behind if own is None else int(unread > 0),
         unread=summary.unread if own is None else unread,
+        tail=topic.tail,
     )
 
 
