@@ -57,7 +57,7 @@ class Subscriber(Client):
     `on_gap` is called with each `Gap`, between the messages before it and those after it; the
     gap counts as confirmed then. Without it a warning is logged. `on_topic_deleted` is called
     with the name of a topic that is gone, and its subscription with it; what came of it and was
-    not taken is gone too.
+    not taken is gone too. Both may be set at any time.
 
     Reading stops while about `ahead_bytes` wait to be taken. When the session has ended,
     nothing more is handed out: it could not be confirmed, and comes again the next time.
@@ -79,8 +79,8 @@ class Subscriber(Client):
         super().__init__(brokers, email, **options)
         self._auto_confirm = auto_confirm
         self._ahead_bytes = ahead_bytes
-        self._on_gap = on_gap or _warn_of_gap
-        self._on_topic_deleted = on_topic_deleted or _warn_of_deleted
+        self.on_gap = on_gap or _warn_of_gap
+        self.on_topic_deleted = on_topic_deleted or _warn_of_deleted
         # What had been published while it was away, as of the newest sign-in: by topic, the
         # seqs that had not come before and that nothing else had confirmed. A new dict each time.
         self.backlog: dict[str, range] = {}
@@ -196,7 +196,7 @@ class Subscriber(Client):
         topic = notice.topic_name
         if isinstance(notice, TopicDeleted):
             self._drop(topic)
-            call("on_topic_deleted", self._on_topic_deleted, topic)
+            call("on_topic_deleted", self.on_topic_deleted, topic)
             return
         progress = self._progress.setdefault(topic, Progress())
         first = max(notice.seq, progress.taken + 1)  # what has come before is no gap
@@ -276,7 +276,7 @@ class Subscriber(Client):
 
     def _pass(self, gap: Gap) -> None:
         """Tell of `gap`, before which everything has been taken."""
-        call("on_gap", self._on_gap, gap)
+        call("on_gap", self.on_gap, gap)
         self.confirm(gap.topic, gap.last_seq)
 
     def _messages(self, waiting: Waiting) -> Iterator[Message]:
