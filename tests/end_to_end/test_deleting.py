@@ -231,7 +231,7 @@ async def test_a_broker_killed_while_it_deletes_a_topic_leaves_one_with_a_gap(
     await wire.close()
     orphans = "SELECT count(*) FROM blocks LEFT JOIN topics ON id = topic_id WHERE id IS NULL"
     broker = await start_broker("--store", database, "--port", "0")
-    tail, head = await watch.fetchrow("SELECT tail, head FROM topics WHERE id = 1")
+    tail, head = (await watch.fetch("SELECT tail, head FROM topics WHERE id = 1"))[0]
     assert 1_000 <= tail < head == MANY
     assert await watch.fetchval(orphans) == 0
     assert await watch.fetchval("SELECT min(first_seq) FROM blocks WHERE topic_id = 1") == tail + 1

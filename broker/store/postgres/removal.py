@@ -6,6 +6,8 @@ several heads at once, can neither wait long for it nor be caught in a deadlock.
 
 from datetime import timedelta
 
+import asyncpg
+
 from broker.store.postgres.connections import Connections
 from broker.store.postgres.faults import translated
 
@@ -24,6 +26,7 @@ CROSS JOIN LATERAL (
           AND committed_at >= now() - $1::interval
         ORDER BY first_seq LIMIT 1
     ), topics.head) AS seq
+    OFFSET 0  -- once a topic: inlined, it would be found out for each use
 ) AS until
 WHERE EXISTS (
     SELECT FROM blocks
@@ -33,10 +36,12 @@ WHERE EXISTS (
 
 # The sum runs from the newest block back. It reads only the lengths of the bodies, which lie
 # out of line where they are long. What the newest commit wrote stays: whether that happened
-# may not be known yet, and is found out by its blocks.
+# may not be known yet, and is found out by its blocks. Topics that have grown since they were
+# found small enough are looked at alone: a look costs as much as the topic has blocks.
 _TOO_LARGE = """
-SELECT topics.id, oldest.seq
+SELECT topics.id, topics.head, oldest.seq
 FROM topics
+LEFT JOIN unnest($2::integer[], $3::bigint[]) AS small (id, head) USING (id)
 CROSS JOIN LATERAL (
     SELECT max(first_seq + count - 1) AS seq
     FROM (
@@ -49,7 +54,7 @@ CROSS JOIN LATERAL (
     ) AS summed
     WHERE size > $1 AND batch <> newest
 ) AS oldest
-WHERE oldest.seq IS NOT NULL
+WHERE topics.head IS DISTINCT FROM small.head
 """
 
 _TAKE_OUT = """
@@ -86,15 +91,18 @@ class Remover:
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
+        self._small: dict[int, int] = {}  # topics that kept no more, with their heads then,
+        self._more_than = 0  # than so many bytes
 
     async def expired(
         self, older_than_s: float | None, more_than_bytes: int | None
     ) -> list[tuple[int, int]]:
         seqs: dict[int, int] = {}
         if older_than_s is not None:
-            seqs |= await self._look(_TOO_OLD, timedelta(seconds=older_than_s))
+            for row in await self._look(_TOO_OLD, timedelta(seconds=older_than_s)):
+                seqs[row["id"]] = row["seq"]
         if more_than_bytes is not None:
-            for topic_id, seq in (await self._look(_TOO_LARGE, more_than_bytes)).items():
+            for topic_id, seq in (await self._too_large(more_than_bytes)).items():
                 seqs[topic_id] = max(seqs.get(topic_id, 0), seq)
         return [*seqs.items()]
 
@@ -110,6 +118,7 @@ class Remover:
         with translated():
             async with self._connections.borrowed() as connection:
                 await connection.execute(_DELETE_TOPIC, topic_id)
+        self._small.pop(topic_id, None)
 
     async def delete_account(self, account_id: int) -> None:
         with translated():
@@ -118,8 +127,22 @@ class Remover:
                     pass
                 await connection.execute("DELETE FROM accounts WHERE id = $1", account_id)
 
-    async def _look(self, query: str, bound: object) -> dict[int, int]:
+    async def _too_large(self, more_than: int) -> dict[int, int]:
+        if more_than != self._more_than:
+            self._small, self._more_than = {}, more_than
+        small = self._small
+        rows = await self._look(_TOO_LARGE, more_than, [*small], [*small.values()])
+        for row in rows:
+            if row["seq"] is None:
+                small[row["id"]] = row["head"]
+            else:
+                small.pop(row["id"], None)
+        return {row["id"]: row["seq"] for row in rows if row["seq"] is not None}
+
+    async def _look(self, query: str, *arguments: object) -> list[asyncpg.Record]:
         with translated():
             async with self._connections.borrowed() as connection:
-                rows = await connection.fetch(query, bound, timeout=LOOK_TIMEOUT_S)
-        return {row["id"]: row["seq"] for row in rows}
+                rows: list[asyncpg.Record] = await connection.fetch(
+                    query, *arguments, timeout=LOOK_TIMEOUT_S
+                )
+                return rows

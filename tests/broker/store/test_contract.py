@@ -601,6 +601,9 @@ async def test_what_is_more_than_wanted_is_found_topic_by_topic(
     await take_out(store, orders.id, 2)
     assert await store.expired(None, 2_000) == []
     assert [*await read(store, orders)] == [3, 4]
+    assert await store.expired(None, 2_000) == []
+    await append(store, block(stock, shop, "2"), block(orders, shop, "e"))
+    assert await store.expired(None, 2_000) == [(orders.id, 3)]
 
 
 async def test_the_newest_commit_is_never_more_than_wanted(
