@@ -49,10 +49,12 @@ class Retention:
         Raises:
             StoreError: some may have gone, and the rest goes the next time.
         """
-        # A commit whose outcome is not known is found out by its blocks.
-        await self._log.find_out()
         gone, topics = 0, 0
-        for topic_id, up_to in await self._store.expired(self._for_s, self._bytes):
+        expired = await self._store.expired(self._for_s, self._bytes)
+        # A commit whose answer was lost is found out by its blocks: those that are to go belong
+        # to commits that had begun by now, and stay until each of them is known.
+        await self._log.find_out()
+        for topic_id, up_to in expired:
             count = await self._take_out(topic_id, up_to)
             gone, topics = gone + count, topics + bool(count)
         if gone:

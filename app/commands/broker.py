@@ -20,7 +20,7 @@ from broker import Auth, Broker, CannotListen, Settings, StoreUnusable, TooOpen
 from broker.listening import shown
 from broker.settings import KIB, MIB
 
-RETAIN_LEAST_S = 60.0  # by then it is known of a commit whether it happened
+RETAIN_LEAST_S = 1.0
 LEVELS = ("debug", "info", "warning", "error")
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -120,7 +120,7 @@ def wrong_usage(options: Options) -> str | None:
 def _wrong_retention(options: Options) -> str | None:
     try:
         if options.retain_for and seconds_of(options.retain_for) < RETAIN_LEAST_S:
-            return "--retain-for takes a minute or more"
+            return "--retain-for takes a second or more"
         if options.retain_bytes and bytes_of(options.retain_bytes) < 1:
             return "--retain-bytes takes a byte or more"
     except NotAnAmount as error:

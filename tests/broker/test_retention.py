@@ -226,10 +226,12 @@ async def test_it_waits_until_it_is_known_what_is_stored(bench: Bench) -> None:
     shop.send("publish_msg", topic_name="T", msg="b")
     await bench.store.held.wait()
     taking = asyncio.ensure_future(bench.take_out())
-    await shop.ask("ping") if taking.done() else None
+    other = await bench.signed_in("ann@b.c", "subscriber")  # which takes many turns of the loop
+    assert (await other.ask("list_topics"))["details"][0]["tail"] == 0
     assert not taking.done()
     bench.store.release()
-    assert await taking == 2
+    assert await taking == 1
+    assert (await other.ask("list_topics"))["details"][0]["tail"] == 1
 
 
 async def test_the_census_counts_what_is_kept(bench: Bench) -> None:

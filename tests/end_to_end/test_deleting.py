@@ -167,7 +167,7 @@ async def test_a_topic_keeps_its_newest_bytes(database: str) -> None:
     [
         ("--retain-for", "7", "a time is written as 90s, 30m, 12h or 7d, not '7'"),
         ("--retain-for", "7w", "a time is written as"),
-        ("--retain-for", "59s", "--retain-for takes a minute or more"),
+        ("--retain-for", "0.9s", "--retain-for takes a second or more"),
         ("--retain-bytes", "much", "a size is written as 500MB, 10GB or 10GiB, not 'much'"),
         ("--retain-bytes", "0", "--retain-bytes takes a byte or more"),
         ("--retain-bytes", "-1GB", "a size is written as"),

@@ -35,9 +35,9 @@ WHERE EXISTS (
 """
 
 # The sum runs from the newest block back. It reads only the lengths of the bodies, which lie
-# out of line where they are long. What the newest commit wrote stays: whether that happened
-# may not be known yet, and is found out by its blocks. Topics that have grown since they were
-# found small enough are looked at alone: a look costs as much as the topic has blocks.
+# out of line where they are long. What the newest commit wrote stays, however large: somebody
+# has to be able to read it. Topics that have grown since they were found small enough are
+# looked at alone: a look costs as much as the topic has blocks.
 _TOO_LARGE = """
 SELECT topics.id, topics.head, oldest.seq
 FROM topics
