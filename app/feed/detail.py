@@ -10,7 +10,6 @@ from textual.cache import LRUCache
 from textual.containers import Vertical
 from textual.content import Content
 from textual.geometry import Size
-from textual.highlight import highlight
 from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
@@ -100,6 +99,8 @@ class BodyView(ScrollView, can_focus=True):
             return Strip([Segment(line[start:end], self.rich_style)])
         content = self._coloured.get(number)
         if content is None:
+            from textual.highlight import highlight  # Pygments, which a screen opens without
+
             content = self._coloured[number] = highlight(line, language="json")
         return self._strip_of(content[start:end])
 

@@ -58,7 +58,7 @@ class PublisherScreen(Screen[None]):
         Binding("3", "go('sent')", "Sent", show=False),
         Binding("escape", "go('topics')", "Topics", show=False),
         Binding("ctrl+g", "edit", "Your editor", show=False, id="publisher.edit"),
-        Binding("r,f5", "retry", "Retry now", show=False, id="publisher.retry"),
+        Binding("f5,r", "retry", "Retry now", id="publisher.retry"),
         Binding("p", "pause", "Pause or resume the file", show=False, id="publisher.pause"),
         Binding("c", "cancel", "Cancel the file", show=False, id="publisher.cancel"),
         Binding("ctrl+e", "save_failures", "Save what failed", show=False, id="publisher.save"),
@@ -111,6 +111,8 @@ class PublisherScreen(Screen[None]):
                 return not self.app.is_web
             case "retry":
                 return self._session.state.phase is Phase.RECONNECTING
+            case "new_topic":
+                return self._session.state.phase is not Phase.RECONNECTING
             case "pause" | "cancel":
                 return file is not None and not file.over
             case "save_failures":

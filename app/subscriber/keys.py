@@ -18,7 +18,7 @@ BINDINGS: list[BindingType] = [
     Binding("a", "go_to_unseen", "Oldest unread", show=False, id="subscriber.unseen"),
     Binding("A", "mark_read", "Mark all read", show=False, id="subscriber.mark_read"),
     Binding("t", "change_zone", "Times local/UTC", show=False, id="subscriber.zone"),
-    Binding("r", "retry", "Retry now", show=False, id="subscriber.retry"),
+    Binding("r", "retry", "Retry now", id="subscriber.retry"),
     Binding("tab", "pane(1)", "Next pane", show=False, id="subscriber.next_pane"),
     Binding("shift+tab", "pane(-1)", "Previous pane", show=False, id="subscriber.last_pane"),
     Binding("1", "go_to_pane(0)", "Topics", show=False, id="subscriber.topics"),

@@ -377,9 +377,10 @@ class SubscriberScreen(Screen[None]):
     # small things
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        reconnecting = self._client.state.phase is Phase.RECONNECTING
         if action == "retry":
-            return self._client.state.phase is Phase.RECONNECTING
-        return True
+            return reconnecting
+        return not (reconnecting and action in {"subscribe", "subscribe_all"})
 
     @property
     def _selected(self) -> Topic | None:

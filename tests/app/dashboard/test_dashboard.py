@@ -281,6 +281,36 @@ async def test_the_screen_at_each_size(
         assert await settled(pilot, frames(name="stop")) == frames
 
 
+@pytest.mark.parametrize("size", SIZES)
+async def test_each_condition_at_each_size(
+    told: ToldServer, dashboard: Make, frames: SnapshotAssertion, size: tuple[int, int]
+) -> None:
+    async def looks(name: str) -> None:
+        assert await settled(pilot, frames(name=name)) == frames
+
+    told.phase, told.snapshot = Phase.STARTING, None
+    async with dashboard(told).run_test(size=size) as pilot:
+        await looks("starting")
+        told.phase, told.snapshot = Phase.SERVING, snapshot(connections=0, sessions=())
+        await pilot.press("2")
+        await looks("nobody")
+        told.snapshot = snapshot(at_s=11.0)
+        await pilot.press("1", "slash", "2", "enter")
+        await looks("filter")
+        await pilot.press("escape", "p")
+        await looks("frozen")
+        await pilot.press("p")
+        told.tell(condition=Condition.LOW_DISK, free_bytes=120_000_000)
+        await looks("low disk")
+        told.tell(condition=Condition.STORE_SILENT)
+        await looks("store silent")
+        await pilot.press("question_mark")
+        await looks("help")
+        await pilot.press("escape")
+        told.phase = Phase.STOPPING
+        await looks("stopping")
+
+
 async def test_the_screen_in_ascii_has_nothing_else(told: ToldServer, dashboard: Make) -> None:
     async with dashboard(told, ascii_only=True).run_test(
         size=(100, 30), notifications=True

@@ -320,6 +320,7 @@ async def test_without_an_answer_the_age_is_shown_and_retrying_can_be_hurried(
         assert hurried == []  # there is nothing to retry
         await broker.stop()
         await until(pilot, "reconnecting in")
+        await until(pilot, "f5 Retry now")
         await pilot.press("r", "2", "f5", "m", "ctrl+s")
         assert len(hurried) == 2
         clock.time += 7

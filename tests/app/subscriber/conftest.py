@@ -46,10 +46,10 @@ def screen(options: Callable[..., Options]) -> Open:
 
     @asynccontextmanager
     async def open_one(
-        size: tuple[int, int] = (100, 30), **others: object
+        size: tuple[int, int] = (100, 30), *, notifications: bool = True, **others: object
     ) -> AsyncIterator[Pilot[None]]:
         app = Noting(options(ADA, **others))
-        async with app.run_test(size=size, notifications=True) as pilot:
+        async with app.run_test(size=size, notifications=notifications) as pilot:
             await until(pilot, "● live")
             yield pilot
 

@@ -75,9 +75,15 @@ def shown(app: App[Any]) -> str:
     text = re.sub(r"\d\d:\d\d:\d\d", "12:34:56", frame(app))
     text = re.sub(r"(?<=127\.0\.0\.1:)\d+", lambda port: "0" * len(port[0]), text)
     text = re.sub(r"(↓|now|peak) \d+/s", r"\1 0/s", text)
+    text = re.sub(r"reconnecting in \d+ s", "reconnecting in 3599 s", text)
     return re.sub(f"[{BARS}]", "▁", text)
 
 
 def rows(first: int, last: int) -> Callable[[App[Any]], str]:
     """What makes of a screen its rows from `first` on, without `last`."""
     return lambda app: "\n".join(shown(app).splitlines()[first:last])
+
+
+def without_dates(app: App[Any]) -> str:
+    """The lines but the one that tells when the message was published."""
+    return "\n".join(line for line in shown(app).splitlines() if "published 2" not in line)

@@ -7,17 +7,14 @@ from clients import Publisher
 from tests.app.frames import settled, until
 from tests.app.subscriber.desk import Open, confirmed, shown, subscribed, told, unread
 
-SIZES = [(100, 30), (80, 24), (60, 16)]
 
-
-@pytest.mark.parametrize("size", SIZES)
 @pytest.mark.usefixtures("never_seen")
 async def test_what_was_unread_comes_first_between_its_dividers(
-    address: str, bob: Publisher, screen: Open, frames: SnapshotAssertion, size: tuple[int, int]
+    address: str, bob: Publisher, screen: Open, frames: SnapshotAssertion
 ) -> None:
     await subscribed(address, "orders.eu")
     await bob.publish_many("orders.eu", ['{"order":7}', "shipment delayed", '{"order":8}'])
-    async with screen(size) as pilot:
+    async with screen() as pilot:
         await until(pilot, "live since")
         await bob.publish("orders.eu", "and one that is new")
         await until(pilot, "unread 4")

@@ -7,15 +7,12 @@ from typing import Any
 
 import pytest
 from syrupy.assertion import SnapshotAssertion
-from textual.app import App
 from textual.pilot import Pilot
 
 from app.screens.help import keys_of
 from clients import Publisher, RequestRefused, Subscriber
 from tests.app.frames import frame, gone, settled, until, words
-from tests.app.subscriber.desk import Open, rows, shown, subscribed, told, unread
-
-SIZES = [(100, 30), (80, 24), (60, 16)]
+from tests.app.subscriber.desk import Open, rows, subscribed, told, unread, without_dates
 
 
 def copied(pilot: Pilot[None]) -> str:
@@ -166,13 +163,12 @@ async def test_a_topic_that_is_made_meanwhile_appears(
 # the messages
 
 
-@pytest.mark.parametrize("size", SIZES)
 async def test_a_message_can_be_seen_in_full_with_its_neighbours(
-    address: str, bob: Publisher, screen: Open, frames: SnapshotAssertion, size: tuple[int, int]
+    address: str, bob: Publisher, screen: Open, frames: SnapshotAssertion
 ) -> None:
     await subscribed(address, "orders.eu", read=False)
     await bob.publish_many("orders.eu", ["one", '{"order":8,"paid":true}', "three"])
-    async with screen(size) as pilot:
+    async with screen() as pilot:
         await until(pilot, "unread 0")
         await pilot.press("up", "up", "enter")  # the live divider is in between
         await until(pilot, '"paid": true')
@@ -188,11 +184,6 @@ async def test_a_message_can_be_seen_in_full_with_its_neighbours(
         await until(pilot, "orders.eu 1")  # it stays
         await pilot.press("escape")
         await gone(pilot, "n next")
-
-
-def without_dates(app: App[Any]) -> str:
-    """The lines but the one that tells when the message was published."""
-    return "\n".join(line for line in shown(app).splitlines() if "published 2" not in line)
 
 
 async def test_copying_gives_the_text_or_the_record_and_says_where_it_went(
