@@ -103,7 +103,7 @@ class Removal:
         store = self._hub.store
         await self._insist(lambda: store.delete_account(account.id), f"account {account.email}")
         self._hub.cache.forget_publisher(account.email)
-        _logger.info("account %s was deleted", account.email)
+        _logger.info("account %r was deleted", account.email)
 
     async def _insist(self, ask: Callable[[], Awaitable[T]], what: str) -> T:
         """Ask the store until it has done it."""
