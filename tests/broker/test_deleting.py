@@ -262,6 +262,18 @@ async def test_who_waits_for_nothing_but_its_messages_is_let_go(
         assert told["action"] == "topic_deleted"
 
 
+async def test_a_removal_that_cannot_end_does_not_keep_the_broker_from_stopping() -> None:
+    before = asyncio.all_tasks()
+    async with running(store_wait_s=0.05) as bench:
+        shop = await bench.signed_in("shop@b.c")
+        bench.store.lose()
+        refused = await shop.ask("delete_topic", topic_name="T")
+        assert refused["reason"] == "store_unavailable"
+    assert asyncio.all_tasks() == before
+    bench.store.restore()
+    assert [one.name for one in await bench.store.topics()] == ["T"]  # to be deleted again
+
+
 # accounts
 
 
