@@ -95,7 +95,14 @@ LEFT JOIN accounts ON accounts.id = coalesce(
 
 ALTER TABLE accounts ADD COLUMN password_hash text;
 
-INSERT INTO pubsub_schema (version) VALUES (2);
+-- Migration 3
+
+-- Messages up to a topic's tail have been taken out: by retention, or because the topic is
+-- being deleted.
+
+ALTER TABLE topics ADD COLUMN tail bigint NOT NULL DEFAULT 0 CHECK (tail >= 0);
+
+INSERT INTO pubsub_schema (version) VALUES (3);
 
 -- Sample data: three publishers, two subscribers, three topics with messages in each.
 -- Signing in as tientavu@tamu.edu brings five unread messages.

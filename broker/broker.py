@@ -17,6 +17,7 @@ from broker.events import Event, tell
 from broker.hub import Hub
 from broker.listening import bind, cannot_listen, close, on_loopback, shown, too_open, watch_peers
 from broker.release import release
+from broker.retention import Retention
 from broker.seldom import Seldom
 from broker.settings import Auth, Settings
 from broker.snapshot import Snapshot
@@ -118,7 +119,7 @@ class Broker:
         return (
             f"pubsub-suite {release()} (pid {os.getpid()}) serves on"
             f" {shown(self.host, self.port)} with {tls} and --auth {self.settings.auth}; the store"
-            f" is {self._store}, with {len([*self._hub.topics]):,} topics"
+            f" is {self._store}, topics: {len([*self._hub.topics]):,}"
         )
 
     def _prepare_door(self, sockets: list[socket.socket]) -> None:
@@ -156,6 +157,9 @@ class Broker:
             loop.create_task(self._hub.keep_saving(), name="cursors"),
             loop.create_task(self.census.run(), name="census"),
         ]
+        retention = Retention(self.settings, self._store, self._hub.log, self._hub.topics)
+        if retention.wanted:
+            self._tasks.append(loop.create_task(retention.run(), name="retention"))
         if self.settings.data_dir is not None:
             watch = DiskWatch(self.settings.data_dir, self.settings.disk_floor_bytes)
             self._tasks.append(loop.create_task(watch.run(self._hub.log), name="disk"))

@@ -63,6 +63,20 @@ class BlockCache:
             self._grow(len(frame))
         return frame
 
+    def forget_topic(self, topic_name: str) -> None:
+        """Keep nothing of a topic: another one may have its name soon."""
+        for block in self._topics.pop(topic_name, []):
+            self._drop(block)
+
+    def forget_publisher(self, email: str) -> None:
+        """Keep nothing that tells of `email`."""
+        for block in [one for one in self._frames if email in one.publishers]:
+            self._drop(block)
+            self._forget(block)
+
+    def _drop(self, block: Block) -> None:
+        self.size -= block.size + sum(map(len, self._frames.pop(block).values()))
+
     def _grow(self, size: int) -> None:
         self.size += size
         while self.size > self._limit:

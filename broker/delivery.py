@@ -5,6 +5,9 @@
 so that no message is skipped or doubled. A connection whose write buffer is over its
 high-water mark falls behind by itself, and goes on when the buffer has drained: a slow
 subscriber costs nobody anything.
+
+Who is behind messages that are not kept any more goes on after them, and is told so in
+their place where that can be said, in version 2.
 """
 
 import logging
@@ -17,6 +20,7 @@ from broker.cache import BlockCache
 from broker.cursor import Cursor
 from broker.topics import Topic
 from protocol.frames import Delivery as Action
+from protocol.replies import Gap, notice_line
 
 _logger = logging.getLogger("pubsub.delivery")
 
@@ -151,6 +155,9 @@ class Delivery:
         sent = 0
         while reader.behind and not reader.outlet.congested and not self._held(reader):
             cursor = next(iter(reader.behind))
+            if cursor.sent < cursor.topic.tail:
+                self._skip(cursor, cursor.topic.tail)
+                continue
             block = self._cache.find(cursor.topic.name, cursor.sent + 1)
             if block is None:
                 reader.fetching = True
@@ -180,12 +187,12 @@ class Delivery:
         reader.fetching = False
         cursor = reader.cursors.get(topic)
         if cursor is not None and cursor in reader.behind:
-            if seq == cursor.sent + 1:
+            if seq == cursor.sent + 1 > cursor.topic.tail:
                 self._skip_gap(cursor, blocks[0].first_seq if blocks else head + 1)
             for block in blocks:
                 if reader.outlet.congested or cursor not in reader.behind:
                     break
-                if block.first_seq <= cursor.sent + 1 <= block.last_seq:
+                if block.first_seq <= cursor.sent + 1 <= block.last_seq > cursor.topic.tail:
                     self._catch_up(cursor, block)
         self.advance(reader)
 
@@ -211,14 +218,31 @@ class Delivery:
         return reader.fetching or reader.resting
 
     def _skip_gap(self, cursor: Cursor, found: int) -> None:
-        """Go on at `found` where somebody took messages before it out of the store."""
-        if found > cursor.sent + 1:
+        """Go on at `found` where messages before it were taken out of the store.
+
+        By retention a moment ago, of which this broker hears soon, or by somebody else.
+        """
+        if found > cursor.sent + 1 and not cursor.reader.outlet.congested:
             _logger.warning(
                 "%r has no messages %d to %d", cursor.topic.name, cursor.sent + 1, found - 1
             )
-            cursor.sent = found - 1
-            del cursor.reader.behind[cursor]
-            self._place(cursor)
+            self._skip(cursor, found - 1)
+
+    def _skip(self, cursor: Cursor, last_seq: int) -> None:
+        """Go on after `last_seq`, telling what is missing where that can be told.
+
+        In version 1 that counts as confirmed, and so does all before it: none of it can come
+        again.
+        """
+        reader = cursor.reader
+        gap = Gap(cursor.topic.name, cursor.sent + 1, last_seq)
+        cursor.sent = last_seq
+        del reader.behind[cursor]
+        self._place(cursor)
+        if reader.version == 1:
+            self.acknowledge(cursor, last_seq)
+        else:
+            reader.outlet.write(notice_line(gap))
 
     def _place(self, cursor: Cursor) -> None:
         if cursor.sent >= cursor.topic.head:

@@ -23,6 +23,9 @@ class Event(StrEnum):
     STORE_REFUSED = "store_refused"
     LOW_DISK = "low_disk"
     DISK_FREE = "disk_free"
+    TAKEN_OUT = "taken_out"
+    TOPIC_DELETED = "topic_deleted"
+    ACCOUNT_DELETED = "account_deleted"
     TURNED_AWAY = "turned_away"
     TOO_LARGE = "too_large"
 

@@ -62,8 +62,9 @@ class Fetcher:
             # way; it is delivered when that has come.
             if block.first_seq <= topic.head
         ]
-        for block in blocks:
-            self._cache.add(block)
+        if not topic.deleted:  # another one may have its name by now
+            for block in blocks:
+                self._cache.add(block)
         return blocks
 
     async def close(self) -> None:

@@ -6,7 +6,7 @@ from msgspec import UNSET, UnsetType
 
 from broker.passwords import Passwords, TooMany
 from broker.settings import Auth
-from broker.store.interface import Account, Store
+from broker.store.interface import Account, Credentials, Store
 from broker.throttle import Throttle
 from protocol import names
 from protocol.names import Role
@@ -28,6 +28,7 @@ class Gate:
         self._auth = auth
         self._passwords = Passwords(threads)
         self.throttle = Throttle()
+        self._gone: set[int] = set()  # accounts that are deleted: no id is used again
 
     async def prepare(self) -> None:
         if self._auth is Auth.PASSWORD:
@@ -35,6 +36,15 @@ class Gate:
 
     def close(self) -> None:
         self._passwords.close()
+
+    def expel(self, account: Account) -> None:
+        """Let nobody in to `account` any more, as if it were not there."""
+        self._gone.add(account.id)
+
+    def check_there(self, account: Account) -> None:
+        """Refuse a sign-in that was let in, where the account was deleted since."""
+        if account.id in self._gone:
+            raise _not_found(account.email)
 
     async def create(self, email: str, role: Role, password: Password) -> Account:
         """Return the new account.
@@ -63,16 +73,14 @@ class Gate:
         if self._auth is Auth.PASSWORD:
             if password is UNSET:
                 raise _needed(email)
-            found = await self._store.credentials(email)
+            found = await self._find(email)
             password_hash = found.password_hash if found is not None else None
             await self._check(email, password_hash, password, address)
             assert found is not None
             return found.account
-        found = await self._store.credentials(email)
+        found = await self._find(email)
         if found is None:
-            raise RequestRefused(
-                Reason.ACCOUNT_NOT_FOUND, f"{email} has no account yet; make one with create"
-            )
+            raise _not_found(email)
         await self._check_if_any(email, found.password_hash, password, address)
         return found.account
 
@@ -90,6 +98,10 @@ class Gate:
             raise _needed(account.email, "old_password")
         await self._check_if_any(account.email, found.password_hash, old, address)
         await self._store.set_password(account.id, await self._hash(new))
+
+    async def _find(self, email: str) -> Credentials | None:
+        found = await self._store.credentials(email)
+        return None if found is None or found.account.id in self._gone else found
 
     async def _check_if_any(
         self, email: str, password_hash: str | None, password: Password, address: str
@@ -126,6 +138,12 @@ class Gate:
                 return await self._passwords.hash(password)
         except TooMany:
             raise _busy() from None
+
+
+def _not_found(email: str) -> RequestRefused:
+    return RequestRefused(
+        Reason.ACCOUNT_NOT_FOUND, f"{email} has no account yet; make one with create"
+    )
 
 
 def _needed(email: str, key: str = "password") -> RequestRefused:

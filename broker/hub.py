@@ -11,6 +11,7 @@ from broker.fetcher import Fetcher
 from broker.gate import Gate
 from broker.gathering import BlockLimits
 from broker.log import Log, LogLimits
+from broker.removal import Removal
 from broker.saver import CursorSaver
 from broker.seldom import Seldom
 from broker.settings import Settings
@@ -50,6 +51,7 @@ class Hub:
         block = BlockLimits(settings.block_messages, block_bytes)
         limits = LogLimits(block, settings.commit_bytes, settings.store_wait_s)
         self.log = Log(store, self.cache, limits, self.delivery.deliver, self.store_health)
+        self.removal = Removal(self)
         self.refused = 0  # requests answered with an error since the start
         self.refused_sign_ins = 0  # of them
         self._tasks: set[asyncio.Task[None]] = set()  # requests that take time
@@ -93,17 +95,13 @@ class Hub:
                 "a newer session of this account has taken over; this connection is closed",
             )
 
-    def end_others(self, session: "Session") -> None:
-        """End all sessions of the account of `session` but that one: its password has changed."""
+    def end_others(self, session: "Session", reason: Reason, text: str) -> None:
+        """End all sessions of the account of `session` but that one, telling them why."""
         assert session.account is not None
         ours = session.account.id
         for other in [one for one in self.sessions if one.account and one.account.id == ours]:
             if other is not session:
-                other.close(
-                    Reason.PASSWORD_CHANGED,
-                    "the password of this account was changed; this connection is closed,"
-                    " sign in with the new one",
-                )
+                other.close(reason, text)
 
     def holds(self, key: object, session: "Session") -> bool:
         return self._holders.get(key) is session

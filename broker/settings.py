@@ -47,6 +47,8 @@ class Settings:
     password_threads: int = 2  # passwords that are hashed or checked at a time
 
     cursor_save_s: float = 0.5
+    retain_for_s: float | None = None  # messages are kept so long; None: for ever
+    retain_bytes: int | None = None  # and so many bytes of a topic's messages; None: all
     store_wait_s: float = 30.0  # a publish waits for the store this long, then is refused
     stop_wait_s: float = 5.0  # connections get this long to take what is left for them
     sign_in_s: float = 60.0  # a connection has this long to sign in

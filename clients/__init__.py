@@ -20,12 +20,13 @@ from clients.publisher import Publisher
 from clients.states import Phase, State
 from clients.subscriber import Subscriber
 from clients.trust import UnusableCA
-from clients.values import Message, Receipt
+from clients.values import Gap, Message, Receipt
 
 __all__ = [
     "AccountNotFound",
     "BadAddress",
     "BrokerNotTrusted",
+    "Gap",
     "Message",
     "NoBroker",
     "Observer",

@@ -1,11 +1,13 @@
 """What every account may ask: what the clients have in common."""
 
+from clients.errors import SessionEnded
 from clients.session import Session
+from clients.states import Phase
 from clients.values import Confirmations, Message, TopicState, messages_of
 from protocol.incoming import HistoryBlocks
 from protocol.reasons import Reason
 from protocol.replies import ReceiptCount, Topics
-from protocol.requests import ChangePassword, History, ListTopics, Receipts
+from protocol.requests import ChangePassword, DeleteAccount, History, ListTopics, Receipts
 
 
 class Client(Session):
@@ -57,3 +59,20 @@ class Client(Session):
             request.old_password = self._sign_in.password
         with self._sign_in.changing_to(new):
             await self._ask(request, done_if=Reason.WRONG_PASSWORD)
+
+    async def delete_account(self) -> None:
+        """Take out the account with its subscriptions, and close the client.
+
+        What it published stays, and its topics do. Its other sessions end.
+
+        Raises:
+            RequestRefused: the store does not answer; the account is gone when it does.
+        """
+        try:
+            await self._ask(DeleteAccount(user_email=self.email))
+        except SessionEnded as ended:
+            # The answer was lost, and then nobody was let in to an account that is not there.
+            if ended.reason not in (Reason.ACCOUNT_NOT_FOUND, Reason.WRONG_PASSWORD):
+                raise
+        self._end(Phase.CLOSED, "the account has been deleted")
+        await self.close()

@@ -23,8 +23,13 @@ class TurnedAway(NoBroker):
 class SessionEnded(PubSubError):
     """The session is over for good: closed, taken over, or not let in again.
 
-    Whatever was not answered by then may have been carried out or not.
+    Whatever was not answered by then may have been carried out or not. `reason` is why the
+    account was not let in again, where that is how it ended.
     """
+
+    def __init__(self, text: str, reason: str = "") -> None:
+        super().__init__(text)
+        self.reason = reason
 
 
 class RequestRefused(PubSubError):

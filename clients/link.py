@@ -13,9 +13,9 @@ from typing import Protocol, cast
 from clients.address import Address
 from clients.errors import NoBroker
 from clients.trust import not_trusted
-from protocol.incoming import Broadcast, Delivered, Reply, Unread, decode
+from protocol.incoming import Broadcast, Delivered, Notice, Reply, Unread, decode
 from protocol.lines import LineSplitter, LineTooLong
-from protocol.replies import Error
+from protocol.replies import Error, Gap, TopicDeleted
 
 LINE_LIMIT_BYTES = 64 * 1024 * 1024  # longer lines than any broker of ours sends
 CLOSING_S = 1.0  # what was written has this long to go out
@@ -26,6 +26,9 @@ class Receiver(Protocol):
 
     def delivered(self, block: Delivered, size: int) -> None:
         """A block of messages, from a line of `size` bytes."""
+
+    def noticed(self, notice: Notice) -> None:
+        """What there is to know of a topic, in its place among the deliveries."""
 
     def answered(self, reply: Reply) -> None:
         """The reply to the request that has its id."""
@@ -111,6 +114,8 @@ class Link(asyncio.Protocol):
         incoming = decode(line)
         if isinstance(incoming, Unread | Broadcast):
             self._receiver.delivered(incoming, len(line))
+        elif isinstance(incoming, Gap | TopicDeleted):
+            self._receiver.noticed(incoming)
         elif isinstance(incoming, Error) and not isinstance(incoming.id, int | str):
             self.notice = incoming  # the broker is about to close
             if not incoming.reason:

@@ -1,11 +1,14 @@
 """How a client connects."""
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, TypedDict
+from typing import Literal, TypedDict, TypeVar
 
 from clients.backoff import Backoff
 from clients.states import State
+
+T = TypeVar("T")
 
 StateWatcher = Callable[[State], None]
 
@@ -35,6 +38,15 @@ class Options(TypedDict, total=False):
     tls: bool
     ca: Path | None
     password: str | None
+
+
+def call(name: str, told: Callable[[T], None], what: T) -> None:
+    """Call a program's function; what that raises is the event loop's and changes nothing."""
+    try:
+        told(what)
+    except Exception as error:
+        context = {"message": f"{name} raised", "exception": error}
+        asyncio.get_running_loop().call_exception_handler(context)
 
 
 def check(options: Options) -> None:

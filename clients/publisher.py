@@ -17,7 +17,7 @@ from protocol.incoming import Reply, Succeeded
 from protocol.names import Role
 from protocol.reasons import Reason
 from protocol.replies import Limits
-from protocol.requests import Connect, CreateTopic
+from protocol.requests import Connect, CreateTopic, DeleteTopic
 from protocol.requests import Create as CreateAccount
 
 WINDOW_MESSAGES = 10_000
@@ -82,6 +82,15 @@ class Publisher(Client):
         except RequestRefused as refused:
             if not (exist_ok and refused.reason == Reason.TOPIC_EXISTS):
                 raise
+
+    async def delete_topic(self, name: str) -> None:
+        """Take out a topic that this account made, with its messages and its subscriptions.
+
+        Raises:
+            TopicNotFound: there is no such topic.
+            RequestRefused: another account made it, or the store does not answer.
+        """
+        await self._ask(DeleteTopic(topic_name=name), done_if=Reason.TOPIC_NOT_FOUND)
 
     async def publish(self, topic: str, text: str) -> Receipt:
         """Publish a message and return when it is on disk.

@@ -20,12 +20,12 @@ from clients.errors import (
 )
 from clients.heartbeat import until_lost, within
 from clients.link import Link, open_link
-from clients.options import Options, check
+from clients.options import Options, call, check
 from clients.questions import Questions, Then, Unanswered
 from clients.sign_in import SignIn, WhenMissing, not_signed_in
 from clients.states import Phase, State
 from clients.trust import tls_context
-from protocol.incoming import Delivered, Reply, Succeeded
+from protocol.incoming import Delivered, Notice, Reply, Succeeded
 from protocol.names import Role
 from protocol.reasons import Reason
 from protocol.replies import Limits
@@ -34,6 +34,9 @@ from protocol.requests import (
     Connect,
     Create,
 )
+
+# What a broker says when it ends a session that is not to be begun again by itself.
+_FOR_GOOD = (Reason.TAKEN_OVER, Reason.ACCOUNT_DELETED)
 
 
 class Session:
@@ -216,6 +219,9 @@ class Session:
     def delivered(self, block: Delivered, size: int) -> None:
         """Take a delivered block; only a subscriber gets any."""
 
+    def noticed(self, notice: Notice) -> None:
+        """Take what is told of a topic; only a subscriber is told anything."""
+
     def answered(self, reply: Reply) -> None:
         """Hand a reply to whoever asked."""
         self._questions.answered(reply)
@@ -307,7 +313,7 @@ class Session:
         while True:
             why = await until_lost(link, self._heartbeat_s)
             notice = link.notice
-            if notice is not None and notice.reason == Reason.TAKEN_OVER:
+            if notice is not None and notice.reason in _FOR_GOOD:
                 self._end(Phase.CLOSED, why)
                 return
             try:
@@ -317,7 +323,7 @@ class Session:
                 phase = Phase.CLOSED if taken_over else Phase.REFUSED
                 # That it was changed tells more than that it is wrong now.
                 changed = notice is not None and notice.reason == Reason.PASSWORD_CHANGED
-                self._end(phase, why if changed else str(refused))
+                self._end(phase, why if changed else str(refused), refused.reason)
                 return
 
     async def _reconnect(self, why: str) -> Link:
@@ -344,11 +350,11 @@ class Session:
             self._end(Phase.CLOSED, f"the client library failed: {error!r}")
             raise error  # the event loop reports it
 
-    def _end(self, phase: Phase, why: str) -> None:
+    def _end(self, phase: Phase, why: str, reason: str = "") -> None:
         """There will be no other session: tell everyone who waits for one. Once."""
         if self._ended is not None:
             return
-        error = self._ended = SessionEnded(why)
+        error = self._ended = SessionEnded(why, reason)
         if self._live is not None and not self._live.done():
             self._live.set_exception(error)
             self._live.exception()  # whoever waits sees it; nobody has to
@@ -357,10 +363,5 @@ class Session:
 
     def _tell(self, state: State) -> None:
         self.state = state
-        if self._on_state is None:
-            return
-        try:
-            self._on_state(state)
-        except Exception as error:
-            told = {"message": "on_state raised", "exception": error}
-            asyncio.get_running_loop().call_exception_handler(told)
+        if self._on_state is not None:
+            call("on_state", self._on_state, state)

@@ -1,23 +1,26 @@
 """The subscribing client."""
 
 import asyncio
+import logging
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Self, Unpack
 
 from clients.address import Address
 from clients.client import Client
-from clients.options import Options
+from clients.options import Options, call
 from clients.progress import Progress
-from clients.values import Message, SubscriptionState, messages_of
-from protocol.incoming import Delivered, Reply, Succeeded, Unread
+from clients.values import Gap, Message, SubscriptionState, messages_of
+from protocol.incoming import Delivered, Notice, Reply, Succeeded, Unread
 from protocol.names import Role
 from protocol.reasons import Reason
-from protocol.replies import SubscriptionList
+from protocol.replies import SubscriptionList, TopicDeleted
 from protocol.requests import Ack, Ping, Subscribe, Subscriptions, Unsubscribe, encode
 
 AHEAD_BYTES = 8 * 1024 * 1024
+
+_logger = logging.getLogger("pubsub.clients")
 
 From = Literal["new", "all"] | int
 
@@ -29,6 +32,10 @@ class Waiting:
     block: Delivered
     start: int
     size: int  # bytes of its line
+
+    @property
+    def topic(self) -> str:
+        return self.block.topic_name
 
 
 class Subscriber(Client):
@@ -47,6 +54,11 @@ class Subscriber(Client):
 
     With `auto_confirm=False` nothing is confirmed but by `confirm`.
 
+    `on_gap` is called with each `Gap`, between the messages before it and those after it; the
+    gap counts as confirmed then. Without it a warning is logged. `on_topic_deleted` is called
+    with the name of a topic that is gone, and its subscription with it; what came of it and was
+    not taken is gone too. Both may be set at any time.
+
     Reading stops while about `ahead_bytes` wait to be taken. When the session has ended,
     nothing more is handed out: it could not be confirmed, and comes again the next time.
     """
@@ -60,16 +72,20 @@ class Subscriber(Client):
         *,
         auto_confirm: bool = True,
         ahead_bytes: int = AHEAD_BYTES,
+        on_gap: Callable[[Gap], None] | None = None,
+        on_topic_deleted: Callable[[str], None] | None = None,
         **options: Unpack[Options],
     ) -> None:
         super().__init__(brokers, email, **options)
         self._auto_confirm = auto_confirm
         self._ahead_bytes = ahead_bytes
+        self.on_gap = on_gap or _warn_of_gap
+        self.on_topic_deleted = on_topic_deleted or _warn_of_deleted
         # What had been published while it was away, as of the newest sign-in: by topic, the
         # seqs that had not come before and that nothing else had confirmed. A new dict each time.
         self.backlog: dict[str, range] = {}
         self._progress: dict[str, Progress] = {}
-        self._queue: deque[Waiting] = deque()
+        self._queue: deque[Waiting | Gap] = deque()
         self._queued_bytes = 0
         self._arrived = asyncio.Event()  # a block waits, or none will come any more
         self._taking = False  # somebody waits for the next block
@@ -176,6 +192,19 @@ class Subscriber(Client):
         self._arrived.set()
         self._throttle()
 
+    def noticed(self, notice: Notice) -> None:
+        topic = notice.topic_name
+        if isinstance(notice, TopicDeleted):
+            self._drop(topic)
+            call("on_topic_deleted", self.on_topic_deleted, topic)
+            return
+        progress = self._progress.setdefault(topic, Progress())
+        first = max(notice.seq, progress.taken + 1)  # what has come before is no gap
+        progress.receive(notice.seq, notice.last_seq)
+        if first <= notice.last_seq:
+            self._queue.append(Gap(topic, first, notice.last_seq))
+            self._arrived.set()
+
     def _session_begins(self, account: Succeeded) -> None:
         assert isinstance(account.subscriptions, list)
         known, self._progress = self._progress, {}
@@ -185,7 +214,8 @@ class Subscriber(Client):
             if progress.begin(one.cursor, one.head):
                 self._discard(one.topic_name)
             self._progress[one.topic_name] = progress
-            self.backlog[one.topic_name] = range(max(progress.taken, one.cursor) + 1, one.head + 1)
+            before = one.head - one.unread  # confirmed, or not kept any more
+            self.backlog[one.topic_name] = range(max(progress.taken, before) + 1, one.head + 1)
         for topic in known:  # not subscribed any more
             self._discard(topic)
 
@@ -227,21 +257,27 @@ class Subscriber(Client):
         try:
             # The loop turns once a block, whatever the program does with its messages.
             await asyncio.sleep(0)
-            await self._one_queued()
+            while isinstance(waiting := await self._one_queued(), Gap):
+                self._pass(waiting)
         finally:
             self._taking = False
-        waiting = self._queue.popleft()
         self._queued_bytes -= waiting.size
         self._throttle()
         return waiting
 
-    async def _one_queued(self) -> None:
+    async def _one_queued(self) -> Waiting | Gap:
         while not self._queue or self._ended is not None:
             if self._closed:
                 raise StopAsyncIteration
             self._check_usable()
             self._arrived.clear()
             await self._arrived.wait()
+        return self._queue.popleft()
+
+    def _pass(self, gap: Gap) -> None:
+        """Tell of `gap`, before which everything has been taken."""
+        call("on_gap", self.on_gap, gap)
+        self.confirm(gap.topic, gap.last_seq)
 
     def _messages(self, waiting: Waiting) -> Iterator[Message]:
         unread = isinstance(waiting.block, Unread)
@@ -254,8 +290,8 @@ class Subscriber(Client):
 
     def _discard(self, topic: str) -> None:
         """Hand out nothing more of what has come of `topic`."""
-        self._queue = deque(one for one in self._queue if one.block.topic_name != topic)
-        self._queued_bytes = sum(one.size for one in self._queue)
+        self._queue = deque(one for one in self._queue if one.topic != topic)
+        self._queued_bytes = sum(one.size for one in self._queue if isinstance(one, Waiting))
         if self._handed is not None and self._handed.topic == topic:
             self._forget_handed()
 
@@ -310,3 +346,16 @@ class Subscriber(Client):
             isinstance(request, Subscribe) and request.topic_name == topic
             for request in self._questions
         )
+
+
+def _warn_of_gap(gap: Gap) -> None:
+    _logger.warning(
+        "messages %d to %d of %r are gone: the broker no longer keeps them",
+        gap.first_seq,
+        gap.last_seq,
+        gap.topic,
+    )
+
+
+def _warn_of_deleted(topic: str) -> None:
+    _logger.warning("the topic %r was deleted, and the subscription to it with it", topic)

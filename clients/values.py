@@ -26,6 +26,14 @@ class Message(Struct, frozen=True, gc=False):
     unread: bool = False
 
 
+class Gap(Struct, frozen=True, gc=False):
+    """Messages that would have come, but that the broker does not keep any more."""
+
+    topic: str
+    first_seq: int
+    last_seq: int
+
+
 class Receipt(Struct, frozen=True, gc=False):
     """A publish that is on disk.
 

@@ -7,11 +7,13 @@ from msgspec import UNSET, Struct, UnsetType
 
 from protocol.replies import (
     Error,
+    Gap,
     Limits,
     ReceiptCount,
     RequestId,
     SubscriptionList,
     SubscriptionState,
+    TopicDeleted,
     Topics,
 )
 
@@ -69,7 +71,8 @@ class HistoryBlocks(Struct, tag_field="action", tag="history", gc=False):
 
 Delivered = Unread | Broadcast
 Reply = Succeeded | Error | Topics | SubscriptionList | ReceiptCount | HistoryBlocks
-Incoming = Delivered | Reply
+Notice = Gap | TopicDeleted
+Incoming = Delivered | Notice | Reply
 
 _decode = msgspec.json.Decoder(Incoming).decode
 

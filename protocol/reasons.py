@@ -25,10 +25,12 @@ class Reason(StrEnum):
     TRY_LATER = "try_later"  # after too many wrong passwords, or while too many are being checked
     TOPIC_EXISTS = "topic_exists"
     TOPIC_NOT_FOUND = "topic_not_found"
+    NOT_YOURS = "not_yours"  # another account made the topic, or another one is to be deleted
     NOT_SUBSCRIBED = "not_subscribed"
     TAKEN_OVER = "taken_over"  # a newer session of the same subscriber or producer began
     DISCONNECTED = "disconnected"  # whoever runs the broker has ended the session
     PASSWORD_CHANGED = "password_changed"  # by another session, and this one has ended
+    ACCOUNT_DELETED = "account_deleted"  # by another session, and this one has ended
     LOW_DISK = "low_disk"  # publishes are refused until there is space again
     STORE_UNAVAILABLE = "store_unavailable"  # it is not known whether it was stored
     STOPPING = "stopping"  # the broker is being shut down

@@ -75,7 +75,7 @@ class SignedIn(Reply, tag="success", kw_only=True):
 
 class TopicState(Struct, gc=False):
     """One topic. `unread` and `behind` are over all subscriptions for a publisher, and the
-    account's own for a subscriber."""
+    account's own for a subscriber. Messages up to `tail` are gone."""
 
     topic_name: str
     head: int
@@ -85,6 +85,12 @@ class TopicState(Struct, gc=False):
     subscribed: bool
     behind: int
     unread: int
+    tail: int = 0
+
+    @property
+    def messages(self) -> int:
+        """How many are there."""
+        return self.head - self.tail
 
 
 class Topics(Reply, tag="list_topics", kw_only=True):
@@ -118,6 +124,25 @@ class HistoryPage(Reply, tag="history", kw_only=True):
     topic_name: str
     head: int
     blocks: list[Raw]
+
+
+class TopicDeleted(Struct, tag_field="action", tag="topic_deleted", gc=False):
+    """A topic that the session is subscribed to is gone, and the subscription with it."""
+
+    topic_name: str
+
+
+class Gap(Struct, tag_field="action", tag="gap", gc=False):
+    """Messages `seq` to `last_seq` of a topic would come here, but are not kept any more."""
+
+    topic_name: str
+    seq: int
+    last_seq: int
+
+
+def notice_line(notice: TopicDeleted | Gap) -> bytes:
+    """Return the line, newline included, that tells a version 2 subscriber of `notice`."""
+    return _encoder.encode(notice) + b"\n"
 
 
 class Error(Reply, tag="error", kw_only=True):

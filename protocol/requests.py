@@ -76,6 +76,22 @@ class CreateTopic(Request, tag="create_topic"):
     id: Id | UnsetType = UNSET
 
 
+class DeleteTopic(Request, tag="delete_topic"):
+    """Take out the topic, its messages and its subscriptions; for the account that made it."""
+
+    version_needed = 2
+    topic_name: str
+    id: Id | UnsetType = UNSET
+
+
+class DeleteAccount(Request, tag="delete_account"):
+    """Take out the account that is signed in; its e-mail says so on purpose."""
+
+    version_needed = 2
+    user_email: str
+    id: Id | UnsetType = UNSET
+
+
 class PublishMsg(Request, tag="publish_msg"):
     topic_name: str
     msg: str
@@ -151,7 +167,9 @@ AnyRequest = (
     Create
     | Connect
     | ChangePassword
+    | DeleteAccount
     | CreateTopic
+    | DeleteTopic
     | PublishMsg
     | PublishMany
     | ListTopics

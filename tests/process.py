@@ -84,6 +84,11 @@ class BrokerProcess:
         assert self._process.stderr is not None
         return (await self._process.stderr.readline()).decode()
 
+    async def logs(self, text: str) -> None:
+        """Wait until it logs a line with `text`."""
+        while text not in (line := await self.read_log_line()):
+            assert line, f"it ended without {text!r}"
+
     async def stop(self, number: signal.Signals = signal.SIGTERM) -> Ended:
         """Signal it to stop, and return how it ended."""
         if self._process.returncode is None:

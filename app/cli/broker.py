@@ -137,6 +137,22 @@ def broker(
             help="Seconds that a publish waits for PostgreSQL to come back.",
         ),
     ] = 30.0,
+    retain_for: Annotated[
+        str | None,
+        typer.Option(
+            envvar="PUBSUB_RETAIN_FOR",
+            metavar="AGE",
+            help="Keep messages so long, as in 90s, 30m, 12h or 7d; without it for ever.",
+        ),
+    ] = None,
+    retain_bytes: Annotated[
+        str | None,
+        typer.Option(
+            envvar="PUBSUB_RETAIN_BYTES",
+            metavar="SIZE",
+            help="Keep so much of each topic, as in 500MB or 10GB, the newest; without it all.",
+        ),
+    ] = None,
     log_level: Annotated[
         str,
         typer.Option(
@@ -205,6 +221,8 @@ def broker(
         cache_mb=cache_mb,
         max_message_kb=max_message_kb,
         store_wait_s=store_wait,
+        retain_for=retain_for,
+        retain_bytes=retain_bytes,
         log_level=log_level,
         log_format=log_format,
         http=http,

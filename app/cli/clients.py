@@ -6,7 +6,7 @@ import typer
 
 from app.access import Access
 from app.cli.access import takes_access
-from app.cli.options import Json
+from app.cli.options import Json, Yes
 
 
 @takes_access
@@ -73,8 +73,21 @@ def sub(
 def topics(
     access: Access,
     json: Json = False,
+    delete: Annotated[
+        str | None,
+        typer.Option("--delete", metavar="TOPIC", help="Delete this topic, which you made."),
+    ] = None,
+    yes: Yes = False,
 ) -> None:
-    """List the topics: how many messages, how many subscribers, how much is unread."""
+    """List the topics: how many messages, how many subscribers, how much is unread.
+
+    --delete takes out a topic with its messages and its subscriptions. It asks twice.
+    """
+    if delete is not None:
+        from app.commands import deleting
+
+        deleting.topic(access, delete, yes=yes)
+        return
     from app.commands import topics as command
 
     command.run(access, as_json=json)
@@ -93,6 +106,26 @@ def backlog(
     from app.commands import backlog as command
 
     command.run(access, as_json=json)
+
+
+@takes_access
+def account(
+    access: Access,
+    delete: Annotated[bool, typer.Option("--delete", help="Delete the account.")] = False,
+    yes: Yes = False,
+) -> None:
+    """Show who you are to the broker.
+
+    --delete takes out the account with its subscriptions. It asks twice. What the account
+    published stays, without a name; its topics stay, and nobody can delete them.
+    """
+    from app.commands import account as command
+    from app.commands import deleting
+
+    if delete:
+        deleting.account(access, yes=yes)
+    else:
+        command.run(access)
 
 
 @takes_access

@@ -9,6 +9,8 @@ Json = Annotated[
     bool,
     typer.Option("--json", envvar="PUBSUB_JSON", help="One JSON object a line, for programs."),
 ]
+# Not from the environment: what is to be deleted is said each time.
+Yes = Annotated[bool, typer.Option("--yes", help="Delete it without asking, in a script.")]
 Ascii = Annotated[
     bool, typer.Option("--ascii", envvar="PUBSUB_ASCII", help="Draw with ASCII characters alone.")
 ]

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from app.amounts import NotAnAmount, bytes_of, seconds_of
 from app.commands.ending import say
 from app.exits import FAILED, WRONG_USAGE
 from app.logs import FORMATS, LEVELS, log_to_standard_error
@@ -21,6 +22,7 @@ from broker import Auth, Broker, CannotListen, Settings, StoreUnusable, TooOpen
 from broker.listening import shown
 from broker.settings import KIB, MIB
 
+RETAIN_LEAST_S = 1.0
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 _logger = logging.getLogger("pubsub.broker")
@@ -45,6 +47,8 @@ class Options:
     cache_mb: int
     max_message_kb: int
     store_wait_s: float
+    retain_for: str | None
+    retain_bytes: str | None
     log_level: str
     log_format: str = "text"
     http: int | None = None  # the port of what is told over HTTP
@@ -90,6 +94,8 @@ def settings_of(options: Options) -> Settings:
         cache_bytes=options.cache_mb * MIB,
         message_bytes=options.max_message_kb * KIB,
         store_wait_s=options.store_wait_s,
+        retain_for_s=seconds_of(options.retain_for) if options.retain_for else None,
+        retain_bytes=bytes_of(options.retain_bytes) if options.retain_bytes else None,
     )
 
 
@@ -111,6 +117,17 @@ def wrong_usage(options: Options) -> str | None:
         return "--host takes an address or a name of this machine, such as 127.0.0.1"
     if options.auth not in [one.value for one in Auth]:
         return f"--auth takes {' or '.join(Auth)}"
+    return _wrong_retention(options)
+
+
+def _wrong_retention(options: Options) -> str | None:
+    try:
+        if options.retain_for and seconds_of(options.retain_for) < RETAIN_LEAST_S:
+            return "--retain-for takes a second or more"
+        if options.retain_bytes and bytes_of(options.retain_bytes) < 1:
+            return "--retain-bytes takes a byte or more"
+    except NotAnAmount as error:
+        return str(error)
     return None
 
 

@@ -37,7 +37,7 @@ async def _list(access: Access, as_json: bool) -> None:
         [
             [
                 state.topic_name,
-                f"{state.head:,}",
+                f"{state.messages:,}",
                 f"{state.subscribers:,}",
                 f"{state.unread:,}",
                 f"{state.published_at:%Y-%m-%d %H:%M:%S}" if state.published_at else "-",

@@ -123,6 +123,8 @@ def main() -> None:
             cache_mb=128,
             max_message_kb=1024,
             store_wait_s=30.0,
+            retain_for=None,
+            retain_bytes=None,
             log_level="error",
         )
     )

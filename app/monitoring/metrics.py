@@ -101,7 +101,7 @@ def _clients(now: Snapshot) -> Iterator[Metric]:
 
 def _data(now: Snapshot) -> Iterator[Metric]:
     yield _gauge("pubsub_topics", "Topics.", now.topic_count)
-    yield _gauge("pubsub_messages_stored", "Messages ever published to these topics.", now.stored)
+    yield _gauge("pubsub_messages_stored", "Messages that are kept in these topics.", now.stored)
     yield _gauge(
         "pubsub_unread_messages",
         "Messages that subscriptions have not confirmed, in all; some seconds old.",

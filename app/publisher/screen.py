@@ -211,7 +211,7 @@ class PublisherScreen(Screen[None]):
             TopicRow(
                 one.topic_name,
                 subscribers=one.subscribers,
-                head=one.head,
+                head=one.messages,
                 chosen=one.topic_name == chosen,
             )
             for one in self._topics

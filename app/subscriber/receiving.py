@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import Callable, Mapping
 
-from app.feed import FeedView
+from app.feed import DividerRow, FeedView
 from app.subscriber.rates import Rates
 from app.subscriber.timeline import Timeline
 from app.subscriber.topics import Topics
-from clients import Message, Phase, SessionEnded, Subscriber
+from clients import Gap, Message, Phase, SessionEnded, Subscriber
 
 MOST_PENDING = 20_000  # rows that wait for the feed; until then nothing more is read
 ASK_AGAIN_S = 2.0  # how long a new topic may be unknown
@@ -33,6 +33,8 @@ class Receiving:
         self._backlog: Mapping[str, range] | None = None  # of the newest sign-in
         self._caught_up = True  # and all that was waiting is in the feed
         self._room = asyncio.Event()
+        client.on_gap = self._tell_gap
+        client.on_topic_deleted = self._tell_deleted
 
     # what comes
 
@@ -73,6 +75,16 @@ class Receiving:
         self._topics.came(topic, messages[-1].seq)
         self.rates.count(topic, len(messages))
 
+    def _tell_gap(self, gap: Gap) -> None:
+        self.signed_in()
+        self._feed.add(self._timeline.gap(gap))
+        self._topics.gone(gap.topic, gap.last_seq)
+
+    def _tell_deleted(self, topic: str) -> None:
+        self._feed.add([*self._timeline.forget(topic), DividerRow(f"{topic}: was deleted", topic)])
+        self._feed.restart(topic)
+        self._topics.forget(topic)
+
     def _begins_anew(self, topic: str, read: int) -> None:
         self._feed.restart(topic)
         self._topics.restart(topic, read)
@@ -112,7 +124,8 @@ class Receiving:
     def expect_all(self, topic: str, words: str) -> None:
         """All stored messages of `topic` come now; `words` introduce them."""
         self._topics[topic].read = 0
-        self._timeline.expect(topic, range(1, self._topics[topic].head + 1), words)
+        known = self._topics[topic]
+        self._timeline.expect(topic, range(known.tail + 1, known.head + 1), words)
 
     def forget(self, topic: str) -> None:
         """What has come of `topic` counts no more; what comes of it begins anew."""

@@ -33,7 +33,8 @@ class Subscribing:
         """Subscribe to all there is, and to what comes."""
         name = topic.name
         self._receiving.forget(name)
-        self._receiving.expect_all(name, f"{name}: {count_of(topic.head, 'stored message')}")
+        stored = count_of(topic.head - topic.tail, "stored message")
+        self._receiving.expect_all(name, f"{name}: {stored}")
         try:
             await self._asked(topic, self._client.subscribe(name, "all"), wanted=True)
         except (RequestRefused, SessionEnded):

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from app.feed import DividerRow, MessageRow, Row
-from clients import Message
+from app.gaps import gap_in_words
+from clients import Gap, Message
 
 
 @dataclass(slots=True)
@@ -107,6 +108,22 @@ class Timeline:
         rows += _rows(messages[start:stop])
         rows += self._count(topic, waiting, last)
         return rows + _rows(messages[stop:])
+
+    def gap(self, gap: Gap) -> list[Row]:
+        """Return the row that stands in the place of messages that are gone."""
+        topic, waiting = gap.topic, self._waiting.get(gap.topic)
+        self._newest[topic] = gap.last_seq
+        rows: list[Row] = [DividerRow(gap_in_words(gap), topic)]
+        if waiting is None or gap.last_seq < waiting.start:
+            return rows
+        left = range(min(gap.last_seq + 1, waiting.stop), waiting.stop)
+        self.expected -= len(waiting) - len(left)  # they will never come
+        if left:
+            self._waiting[topic] = left
+            return rows
+        del self._waiting[topic]
+        self._untold.pop(topic, None)
+        return rows + ([] if self._waiting else self._told_live())
 
     def _count(self, topic: str, waiting: range, last: int) -> list[Row]:
         """Count what has come of `waiting`; when that was the last of all, it is live."""

@@ -11,7 +11,8 @@ class Topic:
     """A topic as this account sees it.
 
     `read` is the seq up to which it is confirmed, so `unread` is what the broker counts too:
-    everything that would come again if the session began anew. `wanted` is what a person has
+    everything that would come again if the session began anew, so not what is gone, up to
+    `tail`. `wanted` is what a person has
     asked for and the broker has not answered yet.
     """
 
@@ -22,6 +23,8 @@ class Topic:
     subscribers: int = 0
     wanted: bool | None = None
     muted: bool = False
+    tail: int = 0
+    listed: bool = False  # the broker has told of it
 
     @property
     def shown_subscribed(self) -> bool:
@@ -29,7 +32,7 @@ class Topic:
 
     @property
     def unread(self) -> int:
-        return max(self.head - self.read, 0) if self.shown_subscribed else 0
+        return max(self.head - max(self.read, self.tail), 0) if self.shown_subscribed else 0
 
 
 class Topics:
@@ -43,10 +46,16 @@ class Topics:
         """Take what the broker says of all topics; what has come since stays.
 
         Not how much is unread: that is of another moment than the head, with messages coming.
+        A topic that was there before and is not any more was deleted.
         """
-        for state in states:
+        listed = {state.topic_name: state for state in states}
+        for name in [one.name for one in self if one.listed and one.name not in listed]:
+            self.forget(name)
+        for state in listed.values():
             topic = self[state.topic_name]
+            topic.listed = True
             topic.head = max(topic.head, state.head)
+            topic.tail = max(topic.tail, state.tail)
             topic.subscribers = state.subscribers
             topic.subscribed = state.subscribed
         self._topics = dict(sorted(self._topics.items()))
@@ -73,10 +82,21 @@ class Topics:
         topic = self[name]
         topic.read = max(topic.read, seq)
 
+    def gone(self, name: str, seq: int) -> None:
+        """All up to `seq` is not there any more."""
+        topic = self[name]
+        topic.tail = max(topic.tail, seq)
+        topic.head = max(topic.head, seq)
+
+    def forget(self, name: str) -> None:
+        """The topic was deleted."""
+        self._topics.pop(name, None)
+
     def restart(self, name: str, read: int) -> None:
         """The topic begins anew after seq `read`."""
         topic = self[name]
         topic.head = topic.read = read
+        topic.tail = 0
 
     def mute(self, name: str) -> bool:
         """Count its unread messages in no sum any more, or again; return which."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from broker.actions.accounts import change_password, connect, create
+from broker.actions.deleting import delete_account, delete_topic
 from broker.actions.looking import history, list_topics, ping, receipts, subscriptions
 from broker.actions.publishing import create_topic, publish_many, publish_msg
 from broker.actions.subscribing import ack, subscribe, unsubscribe
@@ -21,6 +22,8 @@ from protocol.requests import (
     Connect,
     Create,
     CreateTopic,
+    DeleteAccount,
+    DeleteTopic,
     History,
     ListTopics,
     Ping,
@@ -77,7 +80,9 @@ ACTIONS: dict[type[Request], tuple[Role | None, Action]] = {
     Create: (None, create),
     Connect: (None, connect),
     ChangePassword: (None, change_password),
+    DeleteAccount: (None, delete_account),
     CreateTopic: (Role.PUBLISHER, create_topic),
+    DeleteTopic: (Role.PUBLISHER, delete_topic),
     PublishMsg: (Role.PUBLISHER, publish_msg),
     PublishMany: (Role.PUBLISHER, publish_many),
     ListTopics: (None, list_topics),

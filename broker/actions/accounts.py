@@ -42,7 +42,12 @@ async def change_password(hub: Hub, session: "Session", request: ChangePassword)
     old, new = request.old_password, request.password
     await hub.gate.change(session.account, old, new, session.peer.source)
     if not session.lost:
-        hub.end_others(session)
+        hub.end_others(
+            session,
+            Reason.PASSWORD_CHANGED,
+            "the password of this account was changed; this connection is closed,"
+            " sign in with the new one",
+        )
         session.answer(request, Success())
 
 
@@ -115,8 +120,9 @@ async def _sign_in_subscriber(
     reader = session.reader = Reader(session.peer, session.version)
     for record in records:
         topic = hub.topics.add(record.topic)
-        place = min(record.cursor, topic.head)
-        reader.cursors[topic] = Cursor(reader, account.id, topic, place, place, topic.head)
+        if topic is not None:
+            place = min(record.cursor, topic.head)
+            reader.cursors[topic] = Cursor(reader, account.id, topic, place, place, topic.head)
     session.answer(request, _signed_in(hub, account, states_of(hub, records), UNSET))
     for cursor in [*reader.cursors.values()]:
         hub.delivery.attach(cursor)
@@ -128,6 +134,7 @@ def _check_still_holds(hub: Hub, session: "Session", key: object) -> None:
 
 
 def _begin(hub: Hub, session: "Session", account: Account, request: Create | Connect) -> None:
+    hub.gate.check_there(account)  # it may have been deleted since it was let in
     session.account, session.version = account, request.version
     hub.sessions.add(session)
     producer = "" if request.version == 1 or request.producer is UNSET else " as a producer"

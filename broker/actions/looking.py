@@ -9,7 +9,7 @@ from broker.block import Block
 from broker.hub import Hub, Work
 from broker.settings import ENVELOPE_BYTES
 from broker.store.interface import TopicSummary
-from broker.topics import Topic
+from broker.topics import Topic, check_there
 from protocol.frames import block_fields
 from protocol.names import Role
 from protocol.reasons import Reason, RequestRefused
@@ -38,20 +38,23 @@ def list_topics(hub: Hub, session: "Session", request: ListTopics) -> Work | Non
 async def _list_in_detail(hub: Hub, session: "Session", request: ListTopics) -> None:
     assert session.account is not None
     account = session.account
+    own: dict[str, SubscriptionState] | None
     own = {state.topic_name: state for state in await subscription_states(hub, account)}
     await save_cursors(hub)
+    if account.role is not Role.SUBSCRIBER:
+        own = None
     details = [
-        _topic_state(hub, summary, own if account.role is Role.SUBSCRIBER else None)
+        _topic_state(topic, summary, own)
         for summary in await hub.store.summaries()
+        if (topic := hub.topics.add(summary.record)) is not None
     ]
     session.answer(request, Topics(topics=[one.topic_name for one in details], details=details))
 
 
 def _topic_state(
-    hub: Hub, summary: TopicSummary, own: dict[str, SubscriptionState] | None
+    topic: Topic, summary: TopicSummary, own: dict[str, SubscriptionState] | None
 ) -> TopicState:
     """Tell of a topic: to a subscriber what is unread of its own, else what is of all."""
-    topic = hub.topics.add(summary.record)
     mine = own.get(topic.name) if own is not None else None
     unread = mine.unread if mine else 0
     return TopicState(
@@ -63,6 +66,7 @@ def _topic_state(
         subscribed=mine is not None,
         behind=summary.behind if own is None else int(unread > 0),
         unread=summary.unread if own is None else unread,
+        tail=topic.tail,
     )
 
 
@@ -76,6 +80,7 @@ async def receipts(hub: Hub, session: "Session", request: Receipts) -> None:
     topic = hub.topics.named(request.topic_name)
     await save_cursors(hub)
     confirmed, of = await hub.store.receipts(topic.id, request.seq)
+    check_there(topic)
     reply = ReceiptCount(
         topic_name=topic.name, seq=request.seq, confirmed=confirmed, subscriptions=of
     )
@@ -88,13 +93,13 @@ async def history(hub: Hub, session: "Session", request: History) -> None:
     if (request.after is UNSET) == (request.before is UNSET):
         raise RequestRefused(Reason.BAD_REQUEST, "history takes either after or before, a seq")
     if request.after is not UNSET:
-        first = request.after + 1
-        last = min(request.after + request.limit, topic.head)
+        first = max(request.after, topic.tail) + 1
+        last = min(first + request.limit - 1, topic.head)
         blocks = await _blocks_upwards(hub, topic, first, last)
     else:
         assert request.before is not UNSET
         last = min(request.before - 1, topic.head)
-        first = max(last - request.limit + 1, 1)
+        first = max(last - request.limit, topic.tail) + 1
         blocks = await _blocks_downwards(hub, topic, first, last)
     session.answer(request, HistoryPage(topic_name=topic.name, head=topic.head, blocks=blocks))
 
@@ -139,6 +144,7 @@ async def _part(
         if not found or not found[0].first_seq <= seq <= found[0].last_seq:
             return None
         block = found[0]
+    check_there(topic)  # or another one of its name might be looked into
     part = block.part(first, last)
     fields = block_fields(
         topic.name, part.first_seq, part.bodies, part.publishers, part.committed_at

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 async def create_topic(hub: Hub, session: "Session", request: CreateTopic) -> None:
     name = names.topic_name(request.topic_name)
     assert session.account is not None
-    record = await hub.store.create_topic(name, session.account.id)
+    account_id = session.account.id
+    await hub.removal.name_is_free(name)
+    record = await hub.store.create_topic(name, account_id)
     if record is None:
         if hub.topics.get(name) is None:  # made by a request whose answer was lost
             hub.topics.load(await hub.store.topics())

@@ -17,9 +17,11 @@ async def subscription_states(hub: Hub, account: Account) -> list[SubscriptionSt
 def states_of(hub: Hub, records: list[SubscriptionRecord]) -> list[SubscriptionState]:
     states = []
     for record in records:
-        head = hub.topics.add(record.topic).head
-        cursor = min(record.cursor, head)
-        states.append(SubscriptionState(record.topic.name, cursor, head, head - cursor))
+        topic = hub.topics.add(record.topic)
+        if topic is not None:
+            cursor = min(record.cursor, topic.head)
+            state = SubscriptionState(topic.name, cursor, topic.head, topic.unread(cursor))
+            states.append(state)
     return states
 
 

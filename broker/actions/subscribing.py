@@ -7,7 +7,8 @@ from msgspec import UNSET
 from broker.cursor import Cursor
 from broker.delivery import Reader
 from broker.hub import Hub
-from broker.topics import Topic
+from broker.store.errors import StoreError
+from broker.topics import Topic, check_there
 from protocol.reasons import Reason, RequestRefused
 from protocol.replies import Success
 from protocol.requests import Ack, Subscribe, Unsubscribe
@@ -33,11 +34,14 @@ async def subscribe(hub: Hub, session: "Session", request: Subscribe) -> None:
         # A save of the old place that is on its way must not come after the new one.
         await hub.saver.save()
         await hub.store.subscribe(account.id, topic.id, place)
-    except BaseException:
-        if cursor is not None and session.reader is reader:
+    except BaseException as error:
+        if cursor is not None and session.reader is reader and not topic.deleted:
             cursor.forgotten = False
             hub.delivery.attach(cursor)
+        if isinstance(error, StoreError):
+            check_there(topic)
         raise
+    check_there(topic)
     session.answer(request, Success())
     if session.reader is reader:
         hub.delivery.attach(Cursor(reader, account.id, topic, place, place, unread_until))
@@ -46,7 +50,7 @@ async def subscribe(hub: Hub, session: "Session", request: Subscribe) -> None:
 def _place(topic: Topic, wanted: object) -> tuple[int, int]:
     """Return where a subscription's cursor is put, and up to where its topic is unread."""
     if wanted == "all":
-        return 0, topic.head
+        return topic.tail, topic.head
     if isinstance(wanted, int):
         return min(wanted - 1, topic.head), topic.head
     return topic.head, topic.head
@@ -59,9 +63,11 @@ async def unsubscribe(hub: Hub, session: "Session", request: Unsubscribe) -> Non
     hub.delivery.detach(cursor)
     try:
         await hub.store.unsubscribe(cursor.account_id, topic.id)
-    except BaseException:
-        if session.reader is reader:
+    except BaseException as error:
+        if session.reader is reader and not topic.deleted:
             hub.delivery.attach(cursor)
+        if isinstance(error, StoreError):
+            check_there(topic)
         raise
     cursor.forgotten = True
     session.answer(request, Success())

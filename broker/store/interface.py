@@ -29,19 +29,27 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class TopicRecord:
+    """A topic. Messages up to `tail` have been taken out of it.
+
+    Its creator's account is None where that is gone. No id is ever used again.
+    """
+
     id: int
     name: str
     head: int
     created_at: datetime
+    tail: int = 0
+    creator_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TopicSummary:
     """A topic with what its subscriptions say of it.
 
-    `behind` counts the subscriptions whose cursor is not at the head, `unread` adds up how
-    far they are from it; `published_at` is the time of the newest commit, and `unread_since`
-    that of the oldest message that a subscription has not confirmed.
+    `behind` counts the subscriptions that have messages after their cursor, `unread` adds
+    those up; what has been taken out counts no more. `published_at` is the time of the newest
+    commit of which something is left, and `unread_since` that of the oldest message that a
+    subscription has not confirmed.
     """
 
     record: TopicRecord
@@ -150,8 +158,21 @@ class Store(Protocol):
     async def set_password(self, account_id: int, password_hash: str) -> None:
         """Replace the account's password; the account is there."""
 
+    async def delete_account(self, account_id: int) -> None:
+        """Take out the account with its subscriptions and producers, if it is there.
+
+        Its messages stay and have no publisher any more, its topics no creator. No append
+        that names it may be under way or follow.
+        """
+
     async def create_topic(self, name: str, creator_id: int) -> TopicRecord | None:
         """Return the new topic, or None where `name` is taken."""
+
+    async def delete_topic(self, topic_id: int) -> None:
+        """Take out the topic with its subscriptions and what is left of its blocks.
+
+        No append that names it may be under way or follow.
+        """
 
     async def topics(self) -> list[TopicRecord]:
         """Return all topics, oldest first."""
@@ -193,6 +214,23 @@ class Store(Protocol):
         """
 
     async def producer(self, account_id: int, producer: str) -> ProducerMark | None: ...
+
+    async def expired(
+        self, older_than_s: float | None, more_than_bytes: int | None
+    ) -> list[tuple[int, int]]:
+        """Return the topics that keep too much, each with the seq up to which that is.
+
+        Too much are blocks that were committed more than `older_than_s` ago, by the store's
+        clock, and the oldest where a topic's bodies are more than `more_than_bytes`: but never
+        those of its newest commit. Whole blocks, from the oldest on; None is no bound.
+        """
+
+    async def take_out(self, topic_id: int, up_to: int) -> int | None:
+        """Take out the oldest blocks that end at `up_to` or before, a bounded number of them.
+
+        Return the topic's new tail, or None where there are no such blocks. Blocks and tail
+        change together.
+        """
 
     # cursors
 

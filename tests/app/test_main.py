@@ -23,9 +23,13 @@ def options() -> list[tuple[str, OptionInfo]]:
     return found
 
 
+TYPED_EACH_TIME = ("delete", "yes")  # what is left in an environment must not delete anything
+
+
 @pytest.mark.parametrize(("name", "option"), options())
 def test_every_option_can_be_set_in_the_environment(name: str, option: OptionInfo) -> None:
-    assert option.envvar == f"PUBSUB_{name.rstrip('_').upper()}"
+    variable = f"PUBSUB_{name.rstrip('_').upper()}"
+    assert option.envvar == (None if name in TYPED_EACH_TIME else variable)
 
 
 @pytest.mark.parametrize(

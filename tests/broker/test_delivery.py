@@ -250,7 +250,9 @@ def test_messages_that_somebody_took_out_of_the_store_are_skipped(bench: Bench, 
     bench.attach(reader, topic, place=0)
     bench.answer_fetch([block for block in bench.blocks[topic] if block.first_seq == 5])
     bench.publish(topic, "f")
-    assert [line[3] for line in outlet.lines_v2()] == [*left, "f"]
+    gap, *others = outlet.lines_v2()
+    assert gap == ("gap", "T", 1, "4")
+    assert [line[3] for line in others] == [*left, "f"]
 
 
 def test_what_somebody_else_appended_is_fetched_before_what_follows_it(bench: Bench) -> None:
@@ -275,7 +277,7 @@ def test_what_was_committed_while_nothing_was_found_is_not_skipped(bench: Bench)
     bench.attach(reader, topic, place=0)
     bench.publish(topic, "b")
     bench.answer_fetch([], head=1)
-    assert [line[3] for line in outlet.lines_v2()] == ["b"]
+    assert [line[2:] for line in outlet.lines_v2()] == [(1, "1"), (2, "b")]
 
 
 def test_a_gap_in_the_middle_of_what_was_fetched_is_skipped_too(bench: Bench) -> None:
@@ -286,7 +288,100 @@ def test_a_gap_in_the_middle_of_what_was_fetched_is_skipped_too(bench: Bench) ->
     del bench.blocks[topic][1:3]
     while bench.fetches:
         bench.answer_fetch()
-    assert [line[3] for line in outlet.lines_v2()] == ["a", "d"]
+    assert outlet.lines_v2() == [
+        ("unread", "T", 1, "a"),
+        ("gap", "T", 2, "3"),
+        ("unread", "T", 4, "d"),
+    ]
+
+
+# what is not kept any more
+
+
+def expire(bench: Bench, topic: Topic, up_to: int) -> None:
+    """Let everything up to `up_to` be gone from the store."""
+    bench.blocks[topic] = [block for block in bench.blocks[topic] if block.first_seq > up_to]
+    topic.take_out(up_to)
+
+
+def test_who_comes_back_to_what_is_gone_is_told_in_its_place(bench: Bench) -> None:
+    topic, (outlet, reader) = bench.topic(), bench.reader()
+    for message in "abcd":
+        bench.publish(topic, message)
+    expire(bench, topic, 3)
+    cursor = bench.attach(reader, topic, place=1)
+    bench.publish(topic, "e")
+    assert outlet.lines_v2() == [
+        ("gap", "T", 2, "3"),
+        ("unread", "T", 4, "d"),
+        ("broadcast", "T", 5, "e"),
+    ]
+    assert (cursor.confirmed, bench.moved) == (1, [])  # that is for the subscriber to say
+    bench.delivery.acknowledge(cursor, 3)
+    assert bench.moved == [("T", 3)]
+
+
+def test_where_all_is_gone_the_subscription_is_live_and_caught_up(bench: Bench) -> None:
+    topic, (outlet, reader) = bench.topic(), bench.reader()
+    bench.publish(topic, "ab")
+    expire(bench, topic, 2)
+    told: list[str] = []
+    reader.when_caught_up = lambda: told.append("caught up")
+    bench.attach(reader, topic, place=0)
+    assert told == ["caught up"]
+    assert [*topic.live] == [reader.cursors[topic]]
+    bench.publish(topic, "c")
+    assert [line[:3] for line in outlet.lines_v2()] == [("gap", "T", 1), ("broadcast", "T", 3)]
+
+
+def test_in_version_1_what_is_gone_is_passed_over_and_counts_as_confirmed(bench: Bench) -> None:
+    topic, (outlet, reader) = bench.topic(), bench.reader(version=1)
+    for message in "abc":
+        bench.publish(topic, message)
+    expire(bench, topic, 2)
+    cursor = bench.attach(reader, topic, place=0)
+    assert outlet.lines_v1() == [("unread", "c")]
+    assert (cursor.confirmed, bench.moved) == (2, [("T", 2)])
+
+
+def test_who_is_slow_is_told_once_it_can_take_that(bench: Bench) -> None:
+    topic, (outlet, reader) = bench.topic(), bench.reader()
+    bench.attach(reader, topic)
+    outlet.congested_after = 1
+    for message in "abc":
+        bench.publish(topic, message)
+    expire(bench, topic, 2)
+    assert [line[2] for line in outlet.lines_v2()] == [1]
+    outlet.drain()
+    bench.delivery.advance(reader)
+    assert [line[:3] for line in outlet.lines_v2()[1:]] == [("gap", "T", 2), ("broadcast", "T", 3)]
+
+
+def test_what_went_while_it_was_read_is_not_delivered(bench: Bench) -> None:
+    topic, (outlet, reader) = bench.topic(), bench.reader()
+    for message in "abc":
+        bench.publish(topic, message, cached=False)
+    bench.attach(reader, topic, place=0)
+    read = [*bench.blocks[topic]]
+    expire(bench, topic, 2)
+    bench.answer_fetch(read)
+    bench.answer_fetch()
+    assert [line[:3] for line in outlet.lines_v2()] == [("gap", "T", 1), ("unread", "T", 3)]
+
+
+def test_who_is_live_notices_nothing_of_what_goes(bench: Bench) -> None:
+    topic, (outlet, reader) = bench.topic(), bench.reader()
+    bench.attach(reader, topic)
+    bench.publish(topic, "a")
+    expire(bench, topic, 1)
+    bench.publish(topic, "b")
+    assert [line[:3] for line in outlet.lines_v2()] == [
+        ("broadcast", "T", 1),
+        ("broadcast", "T", 2),
+    ]
+
+
+# turns
 
 
 def test_who_is_far_behind_leaves_the_others_their_turns(bench: Bench) -> None:

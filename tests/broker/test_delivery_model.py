@@ -66,6 +66,7 @@ class Session:
 
     def take(self, topics: dict[str, Topic]) -> None:
         """Check what has been delivered since the last time."""
+        self.pass_over()
         new, self.frames_seen = self.outlet.frames[self.frames_seen :], len(self.outlet.frames)
         for frame in new:
             self.bytes_seen += len(frame)
@@ -77,11 +78,28 @@ class Session:
                     self._take(topics[name], action, int(number))
             else:
                 for action, name, seq, message in taker.lines_v2():
+                    if action == "gap":
+                        self._skip(topics[name], seq, int(message))
+                        continue
                     assert message == f"{name} {seq}"
                     self._take(topics[name], action, seq)
 
+    def _skip(self, topic: Topic, first: int, last: int) -> None:
+        expected = self.expected[topic]
+        assert first == expected.next_seq
+        assert last == topic.tail
+        expected.next_seq = last + 1
+
+    def pass_over(self) -> None:
+        """In version 1 what is gone is passed over without a word, and is confirmed."""
+        for topic, expected in self.expected.items():
+            if self.version == 1 and expected.cursor.sent >= topic.tail >= expected.next_seq:
+                expected.next_seq = topic.tail + 1
+                expected.confirmed = max(expected.confirmed, topic.tail)
+
     def _take(self, topic: Topic, action: str, seq: int) -> None:
         expected = self.expected[topic]
+        assert seq > topic.tail, "it was to be gone"
         assert seq == expected.next_seq, "a gap or a repeat"
         assert action == ("unread" if seq <= expected.unread_until else "broadcast")
         expected.next_seq += 1
@@ -137,6 +155,14 @@ class Subscribers(RuleBasedStateMachine):
             self.cache.add(block)
             there.head = block.last_seq
             self.delivery.deliver(there, block)
+
+    @rule(topic=topics, blocks=st.integers(1, 5))
+    def expire(self, topic: int, blocks: int) -> None:
+        """Take the oldest blocks out, as retention does."""
+        there = self.topics[topic]
+        gone, self.blocks[there] = self.blocks[there][:blocks], self.blocks[there][blocks:]
+        if gone:
+            there.take_out(gone[-1].last_seq)
 
     @rule(subscriber=subscribers, version=st.sampled_from([1, 2]), congested=st.booleans())
     def sign_in(self, subscriber: int, version: int, congested: bool) -> None:

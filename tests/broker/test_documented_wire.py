@@ -17,12 +17,14 @@ from protocol.incoming import BlockOfMessages
 from protocol.reasons import Reason
 from protocol.replies import (
     Error,
+    Gap,
     HistoryPage,
     Published,
     ReceiptCount,
     SignedIn,
     SubscriptionList,
     SubscriptionState,
+    TopicDeleted,
     Topics,
     TopicState,
 )
@@ -190,6 +192,8 @@ def test_every_key_of_a_request_has_a_row(action: str) -> None:
         (ReceiptCount, "receipts"),
         (HistoryPage, "history"),
         (BlockOfMessages, "broadcast"),
+        (Gap, "gap"),
+        (TopicDeleted, "topic_deleted"),
     ],
 )
 def test_every_key_of_an_answer_has_a_row(kind: type[msgspec.Struct], section: str) -> None:

@@ -26,7 +26,9 @@ def in_haste(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def topic() -> Topic:
-    return Topics().add(TopicRecord(1, "T", 1, NOW))
+    made = Topics().add(TopicRecord(1, "T", 1, NOW))
+    assert made is not None
+    return made
 
 
 async def never(*_: object) -> list[StoredBlock]:

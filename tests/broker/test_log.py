@@ -12,7 +12,7 @@ from broker.cache import BlockCache
 from broker.gathering import BlockLimits, Ticket
 from broker.log import Log, LogLimits, _pause_s
 from broker.store.errors import StoreLost, StoreRefused
-from broker.store.interface import Account, Batch, Commit, ProducerMark
+from broker.store.interface import Account, Batch, Commit, ProducerMark, TopicRecord
 from broker.topics import Topic, Topics
 from protocol.frames import split_bodies
 from protocol.names import Role
@@ -92,7 +92,12 @@ class Bench:
     async def topic(self, name: str = "T") -> Topic:
         record = await self.store.create_topic(name, 1)
         assert record is not None
-        return self.topics.add(record)
+        return self.known(record)
+
+    def known(self, record: TopicRecord) -> Topic:
+        topic = self.topics.add(record)
+        assert topic is not None
+        return topic
 
     async def stored(self, topic: Topic) -> list[str]:
         blocks = await self.store.read(topic.id, 1, 2**30)
@@ -200,7 +205,7 @@ async def test_heads_and_seqs_go_on_where_the_store_has_left_them() -> None:
         async with running(store=store) as bench:
             shop = await bench.publisher()
             records = await store.topics()
-            topic = bench.topics.add(records[0]) if records else await bench.topic()
+            topic = bench.known(records[0]) if records else await bench.topic()
             shop.publish(topic, "a", "b")
             await bench.log.drain()
     assert shop.settled == [([3, 4], None)]

@@ -22,7 +22,9 @@ MAY: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     "create": (ANYONE, ANYONE),
     "connect": (ANYONE, ANYONE),
     "change_password": (NO_ONE, SIGNED_IN),
+    "delete_account": (NO_ONE, SIGNED_IN),
     "create_topic": (frozenset({"publisher"}), frozenset({"publisher"})),
+    "delete_topic": (NO_ONE, frozenset({"publisher"})),
     "publish_msg": (frozenset({"publisher"}), frozenset({"publisher"})),
     "publish_many": (NO_ONE, frozenset({"publisher"})),
     "list_topics": (SIGNED_IN, SIGNED_IN),
@@ -39,7 +41,9 @@ KEYS: dict[str, dict[str, Any]] = {
     "create": {"user_email": "new@b.c", "user_type": "publisher"},
     "connect": {"user_email": "other@b.c"},
     "change_password": {"password": "correct horse"},
+    "delete_account": {"user_email": "WHO@b.c"},
     "create_topic": {"topic_name": "NEW"},
+    "delete_topic": {"topic_name": "T"},
     "publish_msg": {"topic_name": "T", "msg": "m"},
     "publish_many": {"topic_name": "T", "msgs": ["m"]},
     "list_topics": {},
@@ -95,7 +99,8 @@ async def test_each_action_is_for_whom_the_table_says(
     site: Broker, action: str, who: str, version: int
 ) -> None:
     wire = await signed_in(site, who, version)
-    reply = await wire.ask(action, **KEYS[action])
+    keys = {name: _of(who, value) for name, value in KEYS[action].items()}
+    reply = await wire.ask(action, **keys)
     allowed = who in MAY[action][version - 1]
     assert (reply["action"] != "error") is allowed, reply
     if not allowed and version == 2 and who != "nobody":
@@ -107,3 +112,7 @@ async def test_each_action_is_for_whom_the_table_says(
     again = await wire.ask("connect", user_email="other@b.c", version=2)
     assert again["action"] == "success"
     await wire.close()
+
+
+def _of(who: str, value: object) -> object:
+    return value.replace("WHO", who.split()[-1]) if isinstance(value, str) else value

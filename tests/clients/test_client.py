@@ -25,6 +25,7 @@ def test_the_front_door_names_what_a_program_needs_and_no_more() -> None:
         "AccountNotFound",
         "BadAddress",
         "BrokerNotTrusted",
+        "Gap",
         "Message",
         "NoBroker",
         "Observer",

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from clients import NoBroker
 from clients.address import Address
 from clients.link import Link, open_link
-from protocol.incoming import Broadcast, Delivered, Reply, Succeeded
+from protocol.incoming import Broadcast, Delivered, Notice, Reply, Succeeded
 from tests.doubles.fake_broker import NOON, FakeBroker
 
 BLOCK = {
@@ -32,6 +32,9 @@ class Heard:
 
     def delivered(self, block: Delivered, size: int) -> None:
         self.all.append(block)
+
+    def noticed(self, notice: Notice) -> None:
+        self.all.append(notice)
 
     def answered(self, reply: Reply) -> None:
         self.all.append(reply)

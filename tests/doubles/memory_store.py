@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import accumulate, count, takewhile
 
 from broker.store.errors import StoreLost, StoreRefused
 from broker.store.interface import (
@@ -30,6 +31,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._accounts: dict[str, Account] = {}
+        self._ids = count(1)  # of accounts and topics: none is used twice
         self._hashes: dict[int, str | None] = {}  # of passwords, by account
         self._topics: dict[int, TopicRecord] = {}
         self._blocks: dict[int, list[StoredBlock]] = {}
@@ -96,7 +98,7 @@ class MemoryStore:
         self._answer()
         if email in self._accounts:
             return None
-        account = self._accounts[email] = Account(len(self._accounts) + 1, email, role)
+        account = self._accounts[email] = Account(next(self._ids), email, role)
         self._hashes[account.id] = password_hash
         return account
 
@@ -112,13 +114,37 @@ class MemoryStore:
         self._answer()
         self._hashes[account_id] = password_hash
 
+    async def delete_account(self, account_id: int) -> None:
+        self._answer()
+        gone = [one.email for one in self._accounts.values() if one.id == account_id]
+        for email in gone:
+            del self._accounts[email], self._hashes[account_id]
+            self._blocks = {
+                topic_id: [_disowned(block, email) for block in blocks]
+                for topic_id, blocks in self._blocks.items()
+            }
+        self._topics = {
+            one.id: replace(one, creator_id=None) if one.creator_id == account_id else one
+            for one in self._topics.values()
+        }
+        self._cursors = {key: seq for key, seq in self._cursors.items() if key[0] != account_id}
+        for key in [key for key in self._producers if key[0] == account_id]:
+            del self._producers[key]
+
     async def create_topic(self, name: str, creator_id: int) -> TopicRecord | None:
         self._answer()
         if any(topic.name == name for topic in self._topics.values()):
             return None
-        topic = TopicRecord(len(self._topics) + 1, name, 0, datetime.now(UTC))
+        now = datetime.now(UTC)
+        topic = TopicRecord(next(self._ids), name, 0, now, creator_id=creator_id)
         self._topics[topic.id], self._blocks[topic.id] = topic, []
         return topic
+
+    async def delete_topic(self, topic_id: int) -> None:
+        self._answer()
+        self._topics.pop(topic_id, None)
+        self._blocks.pop(topic_id, None)
+        self._cursors = {key: seq for key, seq in self._cursors.items() if key[1] != topic_id}
 
     async def topics(self) -> list[TopicRecord]:
         self._answer()
@@ -130,7 +156,8 @@ class MemoryStore:
 
     def _summary(self, topic: TopicRecord) -> TopicSummary:
         blocks = self._blocks[topic.id]
-        unread = [max(topic.head - cursor, 0) for cursor in self._cursors_of(topic.id)]
+        read = [max(cursor, topic.tail) for cursor in self._cursors_of(topic.id)]
+        unread = [max(topic.head - seq, 0) for seq in read]
         return TopicSummary(
             topic,
             blocks[-1].committed_at if blocks else None,
@@ -199,7 +226,7 @@ class MemoryStore:
         self.reads += 1
         self._answer()
         found: list[StoredBlock] = []
-        for block in self._blocks[topic_id]:
+        for block in self._blocks.get(topic_id, []):
             if block.first_seq + block.count > seq:
                 found.append(block)
                 limit_bytes -= len(block.bodies)
@@ -210,6 +237,28 @@ class MemoryStore:
     async def producer(self, account_id: int, producer: str) -> ProducerMark | None:
         self._answer()
         return self._producers.get((account_id, producer))
+
+    async def expired(
+        self, older_than_s: float | None, more_than_bytes: int | None
+    ) -> list[tuple[int, int]]:
+        self._answer()
+        found = []
+        for topic_id, blocks in self._blocks.items():
+            old = 0 if older_than_s is None else _too_old(blocks, timedelta(seconds=older_than_s))
+            large = 0 if more_than_bytes is None else _too_large(blocks, more_than_bytes)
+            if old or large:
+                last = blocks[max(old, large) - 1]
+                found.append((topic_id, last.first_seq + last.count - 1))
+        return found
+
+    async def take_out(self, topic_id: int, up_to: int) -> int | None:
+        self._answer()
+        blocks = self._blocks.get(topic_id)
+        if not blocks or (last_seq := blocks[0].first_seq + blocks[0].count - 1) > up_to:
+            return None
+        del blocks[0]  # one at a time, which is bounded
+        self._topics[topic_id] = replace(self._topics[topic_id], tail=last_seq)
+        return last_seq
 
     def _stored(self, batch: Batch) -> Commit:
         now = datetime.now(UTC)
@@ -237,3 +286,24 @@ class MemoryStore:
             if seq > self._cursors.get((account_id, topic_id), seq):
                 self._cursors[account_id, topic_id] = seq
         self.saved.set()
+
+
+def _disowned(block: StoredBlock, email: str) -> StoredBlock:
+    return replace(block, publishers=tuple("" if one == email else one for one in block.publishers))
+
+
+def _too_old(blocks: Sequence[StoredBlock], age: timedelta) -> int:
+    """Return how many of `blocks` were committed longer ago."""
+    before = datetime.now(UTC) - age
+    return len([*takewhile(lambda block: block.committed_at < before, blocks)])
+
+
+def _too_large(blocks: Sequence[StoredBlock], limit: int) -> int:
+    """Return how many have to go so that the bodies of the others take `limit` bytes."""
+    sizes = accumulate(len(block.bodies) for block in reversed(blocks))
+    newest = [one.committed_at for one in blocks[-1:]]
+    over = [size > limit for size in sizes]
+    return sum(
+        too_large and block.committed_at not in newest
+        for too_large, block in zip(over, reversed(blocks), strict=True)
+    )

@@ -45,13 +45,20 @@ class FakeOutlet:
         ]
 
     def lines_v2(self) -> list[tuple[str, str, int, str]]:
-        """Return what was delivered in version 2: action, topic, seq and message, one each."""
+        """Return what was delivered in version 2: action, topic, seq and message, one each.
+
+        A gap has its last seq in the place of a message.
+        """
         return [*self._messages_v2()]
 
     def _messages_v2(self) -> Iterator[tuple[str, str, int, str]]:
         for frame in self.frames:
             for line in frame.splitlines():
-                action = msgspec.json.decode(line)["action"]
+                value = msgspec.json.decode(line)
+                action = value["action"]
+                if action == "gap":
+                    yield action, value["topic_name"], value["seq"], str(value["last_seq"])
+                    continue
                 block = msgspec.json.decode(line, type=BlockOfMessages)
                 for seq, message in enumerate(block.messages, block.seq):
                     yield action, block.topic_name, seq, message

@@ -21,10 +21,11 @@ OURS = {"password": "the bystanders' own"}  # so that nobody signs in as one of 
 TOPIC = "the bystanders' topic"
 
 REASONS = {reason.value for reason in Reason}
-DELIVERIES = {"unread", "broadcast"}
+DELIVERIES = {"unread", "broadcast", "gap", "topic_deleted"}
 ANSWERS = {"success", "error", "list_topics", "subscriptions", "receipts", "history"}
 # After these the broker may close, so that what stands behind them is not answered.
 LAST = {Reason.TAKEN_OVER, Reason.STOPPING, Reason.STORE_UNAVAILABLE, Reason.PASSWORD_CHANGED}
+LAST |= {Reason.ACCOUNT_DELETED}
 
 
 class Complaints(logging.Handler):

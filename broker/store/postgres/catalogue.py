@@ -50,11 +50,20 @@ class TopicRow(db.Model):
     id = db.Column(db.Integer, primary_key=True)
     name = db.Column(db.Text, nullable=False, unique=True)
     head = db.Column(db.BigInteger, nullable=False)
+    tail = db.Column(db.BigInteger, nullable=False)
     created_by = db.Column(db.Integer)
     created_at = db.Column(db.DateTime(timezone=True), nullable=False)
 
-    def record(self) -> TopicRecord:
-        return TopicRecord(self.id, self.name, self.head, self.created_at)
+
+# What `_record` wants of a query.
+_RECORD = (
+    *(TopicRow.id, TopicRow.name, TopicRow.head, TopicRow.tail),
+    *(TopicRow.created_by, TopicRow.created_at),
+)
+
+
+def _record(row) -> TopicRecord:
+    return TopicRecord(row.id, row.name, row.head, row.created_at, row.tail, row.created_by)
 
 
 class SubscriptionRow(db.Model):
@@ -139,14 +148,15 @@ class Catalogue:
             .on_conflict_do_nothing()
             .returning(TopicRow.id, TopicRow.created_at)
         )
-        return TopicRecord(row.id, name, 0, row.created_at) if row else None
+        return TopicRecord(row.id, name, 0, row.created_at, 0, creator_id) if row else None
 
     async def topics(self) -> list[TopicRecord]:
         rows = await self._all(TopicRow.query.order_by(TopicRow.id))
-        return [row.record() for row in rows]
+        return [_record(row) for row in rows]
 
     async def summaries(self) -> list[TopicSummary]:
-        unread = sa.func.greatest(TopicRow.head - SubscriptionRow.cursor, 0)
+        read = sa.func.greatest(SubscriptionRow.cursor, TopicRow.tail)
+        unread = sa.func.greatest(TopicRow.head - read, 0)
         counts = (
             sa.select(
                 [
@@ -192,10 +202,7 @@ class Catalogue:
         rows = await self._all(
             sa.select(
                 [
-                    TopicRow.id,
-                    TopicRow.name,
-                    TopicRow.head,
-                    TopicRow.created_at,
+                    *_RECORD,
                     newest,
                     unread_since,
                     sa.func.coalesce(counts.c.subscribers, 0).label("subscribers"),
@@ -208,7 +215,7 @@ class Catalogue:
         )
         return [
             TopicSummary(
-                TopicRecord(row.id, row.name, row.head, row.created_at),
+                _record(row),
                 row.published_at,
                 row.subscribers,
                 row.behind,
@@ -239,23 +246,12 @@ class Catalogue:
 
     async def subscriptions(self, account_id: int) -> list[SubscriptionRecord]:
         rows = await self._all(
-            sa.select(
-                [
-                    TopicRow.id,
-                    TopicRow.name,
-                    TopicRow.head,
-                    TopicRow.created_at,
-                    SubscriptionRow.cursor,
-                ]
-            )
+            sa.select([*_RECORD, SubscriptionRow.cursor])
             .select_from(SubscriptionRow.join(TopicRow, SubscriptionRow.topic_id == TopicRow.id))
             .where(SubscriptionRow.account_id == account_id)
             .order_by(TopicRow.id)
         )
-        return [
-            SubscriptionRecord(TopicRecord(row.id, row.name, row.head, row.created_at), row.cursor)
-            for row in rows
-        ]
+        return [SubscriptionRecord(_record(row), row.cursor) for row in rows]
 
     async def receipts(self, topic_id: int, seq: int) -> tuple[int, int]:
         row = await self._first(

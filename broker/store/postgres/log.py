@@ -218,10 +218,15 @@ class BlockReader:
             if row["first_seq"] + row["count"] > seq
         ]
 
+    def forget(self, account: int) -> None:
+        """The account is being deleted: what it published is nobody's from now on."""
+        self._emails[account] = ""
+
     async def _learn(self, accounts: set[int]) -> None:
         unknown = [account for account in accounts if account not in self._emails]
         if unknown:
-            self._emails.update(await self._find_emails(unknown))
+            # What was forgotten meanwhile stays so.
+            self._emails = await self._find_emails(unknown) | self._emails
 
 
 def _append_arguments(batch: Batch) -> tuple[object, ...]:

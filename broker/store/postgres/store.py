@@ -25,6 +25,7 @@ from broker.store.postgres.catalogue import Catalogue
 from broker.store.postgres.connections import CONNECT_TIMEOUT_S, Connections, ended
 from broker.store.postgres.faults import told, translated
 from broker.store.postgres.log import BlockReader, BlockWriter
+from broker.store.postgres.removal import Remover
 from broker.store.postgres.schema import migrate
 from protocol.names import Role
 
@@ -43,9 +44,10 @@ _DURABLE = ("fsync", "full_page_writes", "synchronous_commit")
 _LACKING = """
 SELECT string_agg(verb || ' on ' || place, ', ')
 FROM (VALUES
-    ('accounts', 'SELECT'), ('accounts', 'INSERT'), ('accounts', 'UPDATE'),
-    ('topics', 'SELECT'), ('topics', 'INSERT'), ('topics', 'UPDATE'),
-    ('blocks', 'SELECT'), ('blocks', 'INSERT'),
+    ('accounts', 'SELECT'), ('accounts', 'INSERT'),
+    ('accounts', 'UPDATE'), ('accounts', 'DELETE'),
+    ('topics', 'SELECT'), ('topics', 'INSERT'), ('topics', 'UPDATE'), ('topics', 'DELETE'),
+    ('blocks', 'SELECT'), ('blocks', 'INSERT'), ('blocks', 'DELETE'),
     ('subscriptions', 'SELECT'), ('subscriptions', 'INSERT'),
     ('subscriptions', 'UPDATE'), ('subscriptions', 'DELETE'),
     ('producers', 'SELECT'), ('producers', 'INSERT'), ('producers', 'UPDATE')
@@ -126,8 +128,15 @@ class PostgresStore:
     async def set_password(self, account_id: int, password_hash: str) -> None:
         await self._catalogue.set_password(account_id, password_hash)
 
+    async def delete_account(self, account_id: int) -> None:
+        self._reader.forget(account_id)
+        await self._remover.delete_account(account_id)
+
     async def create_topic(self, name: str, creator_id: int) -> TopicRecord | None:
         return await self._catalogue.create_topic(name, creator_id)
+
+    async def delete_topic(self, topic_id: int) -> None:
+        await self._remover.delete_topic(topic_id)
 
     async def topics(self) -> list[TopicRecord]:
         return await self._catalogue.topics()
@@ -161,6 +170,14 @@ class PostgresStore:
     async def read(self, topic_id: int, seq: int, limit_bytes: int) -> list[StoredBlock]:
         return await self._reader.read(topic_id, seq, limit_bytes)
 
+    async def expired(
+        self, older_than_s: float | None, more_than_bytes: int | None
+    ) -> list[tuple[int, int]]:
+        return await self._remover.expired(older_than_s, more_than_bytes)
+
+    async def take_out(self, topic_id: int, up_to: int) -> int | None:
+        return await self._remover.take_out(topic_id, up_to)
+
     # cursors
 
     async def save_cursors(self, moved: Sequence[tuple[int, int, int]]) -> None:
@@ -185,6 +202,7 @@ class PostgresStore:
         self._catalogue = Catalogue(self._connections)
         await self._catalogue.open()
         self._reader = BlockReader(self._connections, self._catalogue.emails)
+        self._remover = Remover(self._connections)
 
     async def _connect(self) -> asyncpg.Connection:
         return await asyncpg.connect(**self._target, timeout=CONNECT_TIMEOUT_S)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from app.feed import DividerRow, Row
 from app.subscriber.timeline import Timeline
-from clients import Message
+from clients import Gap, Message
 
 NOON = datetime(2024, 5, 17, 12, tzinfo=UTC)
 
@@ -147,3 +147,38 @@ def test_however_it_is_cut_into_blocks_the_story_is_the_same(
     whole.come("a", start, start + total - 1)
     assert story.told == whole.told
     assert story.timeline.came == min(size, total)
+
+
+GONE = "orders: messages 3 to 6 are gone: the broker no longer keeps them"
+
+
+def test_what_is_gone_is_told_in_its_place_and_not_as_read_elsewhere() -> None:
+    story = Story()
+    story.begin({"orders": range(7, 9)})
+    story.tell(story.timeline.gap(Gap("orders", 3, 6)))
+    story.come("orders", 7, 8)
+    assert story.told == [
+        *(GONE, "orders: 2 unread from before you signed in", 7, 8),
+        "live since t1",
+    ]
+    assert story.elsewhere == []
+
+
+def test_what_went_while_it_was_waited_for_is_waited_for_no_more() -> None:
+    story = Story()
+    story.begin({"orders": range(3, 9)})
+    story.tell(story.timeline.gap(Gap("orders", 3, 6)))
+    assert (story.timeline.came, story.timeline.expected) == (0, 2)
+    story.come("orders", 7, 8)
+    assert story.told[-3:] == [7, 8, "live since t1"]
+    assert story.timeline.caught_up
+
+
+def test_where_all_that_was_waited_for_is_gone_it_is_live() -> None:
+    story = Story()
+    story.begin({"orders": range(3, 7)})
+    story.tell(story.timeline.gap(Gap("orders", 3, 6)))
+    assert story.told == [GONE, "live since t1"]
+    assert story.timeline.caught_up
+    story.come("orders", 7, 7)
+    assert story.told[2:] == [7]

@@ -537,3 +537,182 @@ async def in_the_end(ask: Callable[[], Awaitable[T]]) -> T:
             return await ask()
         except StoreLost:
             continue
+
+
+# what is taken out
+
+
+async def take_out(store: Store, topic_id: int, up_to: int) -> list[int]:
+    """Take out until nothing is left to; return the tails on the way."""
+    tails = []
+    while (tail := await store.take_out(topic_id, up_to)) is not None:
+        tails.append(tail)
+    return tails
+
+
+async def test_blocks_go_from_the_oldest_on_and_the_tail_with_them(
+    store: Store, orders: TopicRecord, stock: TopicRecord, shop: Account
+) -> None:
+    for messages in ("ab", "c", "def"):
+        await append(store, block(orders, shop, *messages), block(stock, shop, *messages))
+    assert (await take_out(store, orders.id, 3))[-1] == 3
+    assert [*await read(store, orders)] == [4, 5, 6]
+    assert len(await read(store, stock)) == 6
+    assert [(one.tail, one.head) for one in await store.topics()] == [(3, 6), (0, 6)]
+    assert await append(store, block(orders, shop, "g")) == [7]
+
+
+async def test_a_block_goes_as_a_whole_or_not_at_all(
+    store: Store, orders: TopicRecord, shop: Account
+) -> None:
+    await append(store, block(orders, shop, "a", "b"))
+    await append(store, block(orders, shop, "c", "d"))
+    assert await store.take_out(orders.id, 1) is None
+    assert (await take_out(store, orders.id, 3))[-1] == 2
+    assert [*await read(store, orders)] == [3, 4]
+
+
+async def test_nothing_is_taken_out_of_what_is_empty_or_not_there(
+    store: Store, orders: TopicRecord
+) -> None:
+    assert await store.take_out(orders.id, 9) is None
+    assert await store.take_out(orders.id + 999, 9) is None
+
+
+async def test_a_topic_that_is_empty_again_goes_on_with_its_seqs(
+    store: Store, orders: TopicRecord, shop: Account
+) -> None:
+    await append(store, block(orders, shop, "a", "b"))
+    await take_out(store, orders.id, 2)
+    assert await store.read(orders.id, 1, PLENTY) == []
+    assert [(one.tail, one.head) for one in await store.topics()] == [(2, 2)]
+    assert await append(store, block(orders, shop, "c")) == [3]
+    assert await read(store, orders) == {3: b'"c"\n'}
+
+
+async def test_what_is_older_than_wanted_is_found(
+    store: Store, orders: TopicRecord, stock: TopicRecord, shop: Account
+) -> None:
+    assert await store.expired(0.0, None) == []
+    await append(store, block(orders, shop, "a", "b"))
+    await append(store, block(orders, shop, "c"))
+    await append(store, block(stock, shop, "1"))
+    assert await store.expired(None, None) == []
+    assert await store.expired(3_600.0, None) == []
+    assert sorted(await store.expired(0.0, None)) == [(orders.id, 3), (stock.id, 1)]
+    await take_out(store, orders.id, 3)
+    assert await store.expired(0.0, None) == [(stock.id, 1)]
+
+
+async def test_what_is_more_than_wanted_is_found_topic_by_topic(
+    store: Store, orders: TopicRecord, stock: TopicRecord, shop: Account
+) -> None:
+    for letter in "abcd":
+        await append(store, block(orders, shop, letter * 997))  # 1,000 bytes of body
+    await append(store, block(stock, shop, "1"))
+    for limit, expected in {4_000: [], 3_999: [(orders.id, 1)], 2_000: [(orders.id, 2)]}.items():
+        assert await store.expired(None, limit) == expected, limit
+    await take_out(store, orders.id, 2)
+    assert await store.expired(None, 2_000) == []
+    assert [*await read(store, orders)] == [3, 4]
+    assert await store.expired(None, 2_000) == []
+    await append(store, block(stock, shop, "2"), block(orders, shop, "e"))
+    assert await store.expired(None, 2_000) == [(orders.id, 3)]
+
+
+async def test_the_newest_commit_is_never_more_than_wanted(
+    store: Store, orders: TopicRecord, shop: Account
+) -> None:
+    await append(store, block(orders, shop, "a"))
+    await append(store, block(orders, shop, "b", "c"), block(orders, shop, "d"))
+    assert await store.expired(None, 1) == [(orders.id, 1)]
+    await take_out(store, orders.id, 1)
+    assert await store.expired(None, 1) == []
+
+
+async def test_of_two_bounds_the_one_that_takes_more_counts(
+    store: Store, orders: TopicRecord, shop: Account
+) -> None:
+    for letter in "abc":
+        await append(store, block(orders, shop, letter))
+    assert await store.expired(3_600.0, 5) == [(orders.id, 2)]
+    assert await store.expired(0.0, 5) == [(orders.id, 3)]
+
+
+async def test_what_was_taken_out_is_not_unread(
+    store: Store, orders: TopicRecord, shop: Account, ann: Account, bob: Account
+) -> None:
+    await append(store, block(orders, shop, "a", "b", "c"))
+    await append(store, block(orders, shop, "d", "e"))
+    await store.subscribe(ann.id, orders.id, 1)
+    await store.subscribe(bob.id, orders.id, 4)
+    await take_out(store, orders.id, 3)
+    (summary,) = await store.summaries()
+    assert (summary.record.tail, summary.behind, summary.unread) == (3, 2, 2 + 1)
+    (found,) = await store.subscriptions(ann.id)
+    assert (found.cursor, found.topic.tail, found.topic.head) == (1, 3, 5)
+    await take_out(store, orders.id, 5)
+    (summary,) = await store.summaries()
+    assert (summary.behind, summary.unread, summary.published_at) == (0, 0, None)
+
+
+async def test_a_topic_tells_who_made_it(store: Store, shop: Account, depot: Account) -> None:
+    await made_topic(store, "ORDERS", shop)
+    await made_topic(store, "STOCK", depot)
+    assert [one.creator_id for one in await store.topics()] == [shop.id, depot.id]
+    assert [one.record.creator_id for one in await store.summaries()] == [shop.id, depot.id]
+
+
+async def test_a_deleted_topic_leaves_nothing_behind(
+    store: Store, orders: TopicRecord, stock: TopicRecord, shop: Account, ann: Account
+) -> None:
+    mark = ProducerMark(shop.id, "p", 1)
+    await store.append(batch(block(orders, shop, "a"), block(stock, shop, "1"), mark=mark))
+    await store.subscribe(ann.id, orders.id, 0)
+    await store.subscribe(ann.id, stock.id, 0)
+    await store.delete_topic(orders.id)
+    await store.delete_topic(orders.id)  # a repeat is harmless
+    assert [one.name for one in await store.topics()] == ["STOCK"]
+    assert await store.read(orders.id, 1, PLENTY) == []
+    assert await cursors(store, ann) == {"STOCK": 0}
+    assert await store.producer(shop.id, "p") == mark
+    assert await append(store, block(stock, shop, "2")) == [2]
+
+
+async def test_a_topic_of_a_deleted_ones_name_begins_anew(
+    store: Store, orders: TopicRecord, shop: Account, ann: Account
+) -> None:
+    await append(store, block(orders, shop, "a", "b"))
+    await store.delete_topic(orders.id)
+    again = await made_topic(store, "ORDERS", shop)
+    assert again.id != orders.id
+    assert await store.read(again.id, 1, PLENTY) == []
+    assert await append(store, block(again, shop, "c")) == [1]
+
+
+async def test_a_deleted_account_is_not_there_and_its_messages_are_nobodys(
+    store: Store, orders: TopicRecord, shop: Account, depot: Account
+) -> None:
+    await append(store, NewBlock(orders.id, 2, [shop.id, depot.id], encode_bodies("ab")))
+    mark = ProducerMark(shop.id, "p", 7)
+    await store.append(batch(block(orders, shop, "c"), mark=mark))
+    assert await read(store, orders)  # who published is known by now
+    await store.delete_account(shop.id)
+    await store.delete_account(shop.id)  # a repeat is harmless
+    assert await store.find_account("shop@b.c") is None
+    found = await store.read(orders.id, 1, PLENTY)
+    assert [one.publishers for one in found] == [("", "depot@b.c"), ("",)]
+    assert [one.creator_id for one in await store.topics()] == [None]
+    assert await store.producer(shop.id, "p") is None
+
+
+async def test_a_deleted_accounts_subscriptions_are_gone_and_others_stay(
+    store: Store, orders: TopicRecord, ann: Account, bob: Account
+) -> None:
+    await store.subscribe(ann.id, orders.id, 0)
+    await store.subscribe(bob.id, orders.id, 0)
+    await store.delete_account(ann.id)
+    assert await store.receipts(orders.id, 0) == (1, 1)
+    again = await made(store, "ann@b.c", Role.PUBLISHER)
+    assert again.id != ann.id
+    assert await store.subscriptions(again.id) == []
