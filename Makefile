@@ -1,15 +1,20 @@
 # Everything a newcomer needs: `make demo`, `make test`, `make check`. Each sets itself up.
+# Three test processes for two cores: much of what they do is waiting.
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test fuzz faults kills lint check pictures clean benchmarks peers growth
+.PHONY: demo test slow fuzz faults kills lint check pictures clean benchmarks peers growth
 
 demo: .venv/.installed
 	$(BIN)/pubsub demo
 
 test: .venv/.installed-test
-	$(BIN)/python -m pytest -q -n 2
+	$(BIN)/python -m pytest -q -n 3 -m "not slow"
+
+# Soaks, kills again and again, faults one after another, a browser.
+slow: .venv/.installed-test
+	$(BIN)/python -m pytest -q -n 3 -m slow
 
 # Five minutes of anything on the wire; FUZZ="--seconds 3600 --seed 7" says otherwise.
 fuzz: .venv/.installed-test
@@ -29,7 +34,7 @@ lint: .venv/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-check: test lint
+check: test slow lint
 
 pictures: .venv/.installed
 	PYTHONPATH=. $(BIN)/python docs/pictures.py

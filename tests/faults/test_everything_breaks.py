@@ -10,7 +10,8 @@ from tests.faults.breaking import ANYWHERE, FAULTS, ON_A_SERVER
 from tests.faults.plan import Plan, Step, plan, plan_kills
 from tests.faults.round import Round
 
-pytestmark = pytest.mark.timeout(120)  # the first of a process makes a data directory
+# The first of a process makes a data directory.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
 HOLD_S = 0.3
 CROWD = 300
