@@ -1007,13 +1007,13 @@ async def test_who_does_not_read_what_became_of_its_publishes_is_not_read_either
         wire.send("create", user_email=DEPOT, user_type="publisher", version=2)
         await wire.read()
         (connection,) = bench.broker._connections
-        count = 40_000
+        count = 20_000
         for number in range(count):
             wire.send("publish_msg", topic_name="T", msg="", id=f"{number:0200}")
         await until(
             lambda: (
                 (connection.congested and not connection._reading and not connection.session.busy)
-                or connection._transport.get_write_buffer_size() > 5 * 2**20
+                or connection._transport.get_write_buffer_size() > 2 * 2**20
             )
         )
         # Above the mark lie the answers to what had been read before it was reached.

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 Open = Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
 
@@ -17,6 +17,7 @@ class Relay:
         self._flowing.set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._left_open: list[asyncio.StreamWriter] = []
+        self._writers: list[asyncio.StreamWriter] = []
 
     def lose_answer(self) -> None:
         """Break the connection on which the next answer comes, in its place."""
@@ -47,13 +48,18 @@ class Relay:
             await self.cut()
             for writer in self._left_open:
                 writer.transport.abort()
+            for writer in self._writers:
+                with suppress(OSError):  # how it ended is no news
+                    await writer.wait_closed()
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
+        self._writers.append(writer)
         try:
             server_reader, server_writer = await self._open_server()
+            self._writers.append(server_writer)
         except (OSError, asyncio.CancelledError):
             self._tasks.discard(task)
             writer.transport.abort()
