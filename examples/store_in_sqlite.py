@@ -10,6 +10,7 @@ import asyncio
 import sqlite3
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 
 from clients import BadAddress, Message, PubSubError, Subscriber
 
@@ -60,9 +61,9 @@ if __name__ == "__main__":
     parser.add_argument("--email", default="sqlite@example.com")
     options = parser.parse_args()
     try:
-        database = sqlite3.connect(options.database)
-        database.executescript(TABLES)
-        asyncio.run(bridge(options, database))
+        with closing(sqlite3.connect(options.database)) as database:
+            database.executescript(TABLES)
+            asyncio.run(bridge(options, database))
     except (PubSubError, BadAddress, sqlite3.Error) as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
