@@ -75,11 +75,12 @@ class Relay:
         else:
             server_writer.transport.abort()
         finally:
+            # Before anything is waited for: a cut may come at that moment too.
+            self._tasks.discard(task)
+            writer.transport.abort()
             for direction in directions:
                 direction.cancel()
             await asyncio.gather(*directions, return_exceptions=True)
-            writer.transport.abort()
-            self._tasks.discard(task)
 
     async def _pump(
         self,
