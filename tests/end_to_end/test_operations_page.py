@@ -22,6 +22,7 @@ from broker import Broker, Settings
 from broker.events import Event
 from broker.store.embedded.host import find_binaries
 from tests.doubles.memory_store import MemoryStore
+from tests.pages import blocks
 from tests.process import ROOT, environment
 from tests.wire import Wire
 
@@ -42,9 +43,8 @@ def rows(heading: str) -> list[list[str]]:
 
 def command(name: str) -> str:
     """Return the shell commands that the page calls `name`."""
-    found = re.search(rf"^```sh {name}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-    assert found is not None, name
-    return found[1]
+    (found,) = blocks(PAGE, f"sh {name}")
+    return found
 
 
 def broker_options() -> dict[str, object]:

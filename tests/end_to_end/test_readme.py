@@ -1,24 +1,20 @@
 """The README's tour, typed as it stands."""
 
-import re
 import shutil
 from pathlib import Path
 
 import pytest
 
+from tests.pages import blocks
 from tests.process import ROOT, run, running_broker
 
 README = (ROOT / "README.md").read_text("utf-8")
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
-
-
 @pytest.mark.skipif(not shutil.which("nc"), reason="nc is not on this machine")
 async def test_the_tour_with_nc_brings_what_it_shows(data_dir: Path) -> None:
-    typed = [block for block in blocks("sh") if block.startswith("nc ")]
-    shown = blocks("json")
+    typed = [block for block in blocks(README, "sh") if block.startswith("nc ")]
+    shown = blocks(README, "json")
     assert len(typed) == len(shown) == 4
     async with running_broker("--data-dir", data_dir) as broker:
         for command, answer in zip(typed, shown, strict=True):
