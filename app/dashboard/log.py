@@ -12,6 +12,7 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Input, Log
 
+from app.dashboard.filter_box import FilterBox
 from app.text import harmless
 
 LINES = 1_000
@@ -52,9 +53,7 @@ class LogPane(Vertical):
         self._shown = 0  # of all lines there were
 
     def compose(self) -> ComposeResult:
-        box = Input(placeholder="filter the log", compact=True, id="log-filter")
-        box.display = False
-        yield box
+        yield FilterBox("the log")
         yield Log(max_lines=LINES, id="log-lines")
 
     def look(self) -> None:
@@ -65,14 +64,10 @@ class LogPane(Vertical):
             self._write([*self._keeper.lines][-new:])
 
     def action_filter(self) -> None:
-        box = self.query_one(Input)
-        box.display = True
-        self.screen.set_focus(box)  # at once: what is typed next belongs there
+        self.query_one(FilterBox).open()
 
     def action_clear_filter(self) -> None:
-        box = self.query_one(Input)
-        box.value = ""
-        box.display = False
+        self.query_one(FilterBox).shut()
         self.query_one(Log).focus()
 
     @on(Input.Changed)

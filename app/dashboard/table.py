@@ -15,6 +15,7 @@ from textual.message import Message
 from textual.widgets import DataTable, Input, Static
 
 from app.dashboard.figures import cell
+from app.dashboard.filter_box import FilterBox
 from app.screens.symbols import Symbols
 from app.text import harmless
 
@@ -99,9 +100,7 @@ class FiguresTable(Vertical, Generic[Row]):
         self._widths: list[int] = []
 
     def compose(self) -> ComposeResult:
-        box = Input(placeholder=f"filter {self._title.lower()}", compact=True)
-        box.display = False
-        yield box
+        yield FilterBox(self._title.lower())
         yield Static(self._nothing, classes="nothing", markup=False)
         yield _Table(cursor_type="row", cell_padding=0)
 
@@ -126,14 +125,10 @@ class FiguresTable(Vertical, Generic[Row]):
         self._update()
 
     def action_filter(self) -> None:
-        box = self.query_one(Input)
-        box.display = True
-        self.screen.set_focus(box)  # at once: what is typed next belongs there
+        self.query_one(FilterBox).open()
 
     def action_clear_filter(self) -> None:
-        box = self.query_one(Input)
-        box.value = ""
-        box.display = False
+        self.query_one(FilterBox).shut()
         self.focus_table()
 
     @on(Input.Changed)
