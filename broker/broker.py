@@ -90,8 +90,9 @@ class Broker:
             sockets = await bind(self.settings.host, self.settings.port)
             try:
                 self._prepare_door(sockets)
-                await self._store.open()
                 self._hub = Hub(self.settings, self._store, self._seldom)
+                self._store.listen(self._hub.neighbours.heard)
+                await self._store.open()
                 await self._hub.gate.prepare()
                 self._hub.topics.load(await self._store.topics())
                 self.census = Census(self._hub, self._door, self.settings.data_dir)
@@ -157,6 +158,9 @@ class Broker:
             loop.create_task(self._hub.keep_saving(), name="cursors"),
             loop.create_task(self.census.run(), name="census"),
         ]
+        if self._store.shared:
+            neighbours = self._hub.neighbours
+            self._tasks.append(loop.create_task(neighbours.run(), name="neighbours"))
         retention = Retention(self.settings, self._store, self._hub.log, self._hub.topics)
         if retention.wanted:
             self._tasks.append(loop.create_task(retention.run(), name="retention"))
