@@ -87,7 +87,8 @@ class Broker:
             if self.settings.tls_cert is not None and self.settings.tls_key is not None:
                 self._tls = server_context(self.settings.tls_cert, self.settings.tls_key)
             # Before the store: a port that is taken is known before anything is changed.
-            sockets = await bind(self.settings.host, self.settings.port)
+            settings = self.settings
+            sockets = await bind(settings.host, settings.port, shared=settings.share_port)
             try:
                 self._prepare_door(sockets)
                 self._hub = Hub(self.settings, self._store, self._seldom)
@@ -164,8 +165,9 @@ class Broker:
         retention = Retention(self.settings, self._store, self._hub.log, self._hub.topics)
         if retention.wanted:
             self._tasks.append(loop.create_task(retention.run(), name="retention"))
-        if self.settings.data_dir is not None:
-            watch = DiskWatch(self.settings.data_dir, self.settings.disk_floor_bytes)
+        watched = self.settings.watched_dir or self.settings.data_dir
+        if watched is not None:
+            watch = DiskWatch(watched, self.settings.disk_floor_bytes)
             self._tasks.append(loop.create_task(watch.run(self._hub.log), name="disk"))
         for task in self._tasks:
             task.add_done_callback(self._task_ended)
