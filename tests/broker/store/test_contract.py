@@ -648,6 +648,33 @@ async def test_a_batch_whose_answer_was_lost_can_be_looked_for_instead(
     assert len(await read(store, orders)) == 3
 
 
+async def test_a_batch_that_may_have_been_taken_out_is_not_stored_again(
+    store_and_fault: StoreAndFault, url_if_any: str | None
+) -> None:
+    store, lose_answer = store_and_fault
+    if url_if_any is None:
+        pytest.skip("a store in memory knows all batches that it ever stored")
+    shop = await made(store, "shop@b.c", Role.PUBLISHER)
+    orders, stock = await made_topic(store, "ORDERS", shop), await made_topic(store, "STOCK", shop)
+    await append(store, block(orders, shop, "first"))
+    mark = await come_to(store, shop, "p", 1)
+    heads = {orders.id: 1, stock.id: 0}
+    wanted = batch(block(orders, shop, "a"), block(stock, shop, "1"), heads=heads, mark=mark)
+    lose_answer()
+    with pytest.raises(StoreLost):
+        await store.append(wanted)
+    other = PostgresStore(url_if_any)
+    await other.open()
+    assert await append(other, block(orders, shop, "b")) == [3]
+    await take_out(other, orders.id, 2)
+    await other.close()
+    assert await in_the_end(lambda: store.find_commit(wanted)) is None
+    with pytest.raises(StoreRefused, match="not known whether this was stored"):
+        await in_the_end(lambda: store.append(wanted))
+    assert b"".join((await read(store, stock)).values()) == encode_bodies("1")
+    assert await begun_again(store, mark) == mark  # who resends it learns that it is there
+
+
 async def in_the_end(ask: Callable[[], Awaitable[T]]) -> T:
     """Ask until the store answers again."""
     while True:
