@@ -138,18 +138,11 @@ def _free_ports(count: int) -> list[int]:
 
 SETUPS = [
     Setup("one broker, PostgreSQL its own", ON_DISK, _one),
-    *(
-        Setup(f"{count} workers, PostgreSQL their own", ON_DISK, _workers(count))
-        for count in (2, 3)
-    ),
-    *(
-        Setup(
-            f"{count} {'broker' if count == 1 else 'brokers'}, one PostgreSQL server",
-            ON_DISK,
-            _on_postgres(count),
-        )
-        for count in (1, 2, 3)
-    ),
+    Setup("2 workers, PostgreSQL their own", ON_DISK, _workers(2)),
+    Setup("3 workers, PostgreSQL their own", ON_DISK, _workers(3)),
+    Setup("1 broker, one PostgreSQL server", ON_DISK, _on_postgres(1)),
+    Setup("2 brokers, one PostgreSQL server", ON_DISK, _on_postgres(2)),
+    Setup("3 brokers, one PostgreSQL server", ON_DISK, _on_postgres(3)),
     Setup("1 broker, one nats-server", WITH_KERNEL, _on_jetstream(1, 1)),
     Setup("1 broker, three nats-servers", WITH_KERNELS, _on_jetstream(1, 3)),
     Setup("3 brokers, three nats-servers", WITH_KERNELS, _on_jetstream(3, 3)),
