@@ -23,3 +23,22 @@ class StoreLost(StoreError):
 
 class StoreRefused(StoreError):
     """The store answered that it will not do what was asked. It was not done."""
+
+
+class Superseded(StoreError):
+    """A newer session of the account has begun, perhaps at another broker. It was not done."""
+
+
+class BatchOutdated(StoreError):
+    """A batch names what is not so any more, by the doing of another broker. It was not stored.
+
+    `topics` are the ids of those that are gone; `producers`, as account and name, those that a
+    newer session has taken over or whose account is gone. One of the two is not empty.
+    """
+
+    def __init__(
+        self, topics: frozenset[int] = frozenset(), producers: frozenset[tuple[int, str]] = frozenset()
+    ) -> None:
+        super().__init__("the batch names topics or producers that are gone or taken over")
+        self.topics = topics
+        self.producers = producers

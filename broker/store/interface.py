@@ -2,9 +2,12 @@
 
 Every method raises `StoreLost` when the store does not answer; what was asked may then
 have happened or not. Cancelling a call leaves the same two possibilities.
+
+Several brokers may serve one store. An *epoch* tells a session from those before it: it is
+given where the session begins, and what an older one asks for is not done, wherever it is.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -84,13 +87,25 @@ class ProducerMark:
     """What a producer's newest stored publish is, and which before it were refused.
 
     `refused` holds runs of ids, as first, last, first, last, ..., that were answered with an
-    error: should one come again, it is a new publish and not a repeat.
+    error: should one come again, it is a new publish and not a repeat. `epoch` is that of the
+    session.
     """
 
     account_id: int
     producer: str
     last_id: int
     refused: tuple[int, ...] = ()
+    epoch: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CursorMove:
+    """A subscription's cursor goes to `seq`, says a session of its account."""
+
+    account_id: int
+    topic_id: int
+    seq: int
+    epoch: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,11 +195,35 @@ class Store(Protocol):
     async def summaries(self) -> list[TopicSummary]:
         """Return all topics, oldest first, with what their subscriptions say of them."""
 
-    async def subscribe(self, account_id: int, topic_id: int, cursor: int) -> None:
-        """Put the account's subscription at `cursor`, made where there is none."""
+    # sessions
 
-    async def unsubscribe(self, account_id: int, topic_id: int) -> bool:
-        """Return whether there was a subscription to take away."""
+    async def begin_session(self, account_id: int) -> int | None:
+        """Return the epoch of a subscriber's session that begins, or None without an account.
+
+        It is above that of every session before it, and from now on theirs counts no more.
+        """
+
+    async def begin_producer(self, account_id: int, producer: str) -> ProducerMark | None:
+        """Return how far the producer has come, with the epoch of its session that begins.
+
+        A new one has come to 0; None is returned where the account is gone. An append that
+        carries an older epoch is in the log already, and in this mark, or never will be.
+        """
+
+    async def subscribe(self, account_id: int, topic_id: int, cursor: int, epoch: int) -> None:
+        """Put the account's subscription at `cursor`, made where there is none.
+
+        Raises:
+            Superseded: `epoch` is not the newest.
+            StoreRefused: there is no such topic any more.
+        """
+
+    async def unsubscribe(self, account_id: int, topic_id: int, epoch: int) -> bool:
+        """Return whether there was a subscription to take away.
+
+        Raises:
+            Superseded: `epoch` is not the newest.
+        """
 
     async def subscriptions(self, account_id: int) -> list[SubscriptionRecord]:
         """Return the account's subscriptions, oldest topic first."""
@@ -197,23 +236,26 @@ class Store(Protocol):
     async def append(self, batch: Batch) -> Commit:
         """Append `batch` and return once it is on disk.
 
-        Only one append is under way at a time. After `StoreLost` the same batch may be
-        given again: it is then stored if it was not, and never twice.
+        Only one append of a broker is under way at a time. After `StoreLost` the same batch may
+        be given again: it is then stored if it was not, and never twice.
 
         Raises:
+            BatchOutdated: the batch was not stored; without what is named there it can be.
             StoreRefused: the batch was not stored and will not be.
         """
 
     async def find_commit(self, batch: Batch) -> Commit | None:
-        """Return how `batch` was stored, or None where it was not and never will be."""
+        """Return how `batch` was stored, or None where it was not and never will be.
+
+        None also where that cannot be told any more, because another broker has taken its
+        blocks out meanwhile, or where a store of several parts has only some of it.
+        """
 
     async def read(self, topic_id: int, seq: int, limit_bytes: int) -> list[StoredBlock]:
         """Return the block that holds `seq` and those after it, without a gap, in order.
 
         At least one where there is one; no more once their bodies pass `limit_bytes`.
         """
-
-    async def producer(self, account_id: int, producer: str) -> ProducerMark | None: ...
 
     async def expired(
         self, older_than_s: float | None, more_than_bytes: int | None
@@ -234,5 +276,31 @@ class Store(Protocol):
 
     # cursors
 
-    async def save_cursors(self, moved: Sequence[tuple[int, int, int]]) -> None:
-        """Move cursors forward: (account, topic, seq) each. None is ever moved back."""
+    async def save_cursors(self, moved: Sequence[CursorMove]) -> list[CursorMove]:
+        """Move cursors forward; none is ever moved back.
+
+        Return those that were not saved because their epoch is not the newest.
+        """
+
+    # other brokers
+
+    @property
+    def block_bytes(self) -> int | None:
+        """How large the bodies of a block may be, once it is open; None is no bound."""
+
+    @property
+    def shared(self) -> bool:
+        """Whether other brokers may serve this store too. It does not change once it is open."""
+
+    def listen(self, heard: Callable[[str | None], None]) -> None:
+        """Have `heard` called with the news that other brokers tell, from `open` to `close`.
+
+        None is passed where some may have been missed. Said before `open`; `heard` does not
+        raise, and returns soon.
+        """
+
+    async def tell(self, news: str) -> None:
+        """Tell all brokers that listen, this one not excepted; `news` has at most 7,000 bytes.
+
+        It is on its way when this returns, and may be lost.
+        """
