@@ -102,7 +102,18 @@ ALTER TABLE accounts ADD COLUMN password_hash text;
 
 ALTER TABLE topics ADD COLUMN tail bigint NOT NULL DEFAULT 0 CHECK (tail >= 0);
 
-INSERT INTO pubsub_schema (version) VALUES (3);
+-- Migration 4
+
+-- Several brokers may serve one database. An epoch tells the newest session of a subscriber, and
+-- of a producer, from those before it; what an older one asks for is not done.
+
+ALTER TABLE accounts ADD COLUMN epoch bigint NOT NULL DEFAULT 0;
+ALTER TABLE producers ADD COLUMN epoch bigint NOT NULL DEFAULT 0;
+
+-- Signing in moves an account's epoch: the new row version finds room on the same page.
+ALTER TABLE accounts SET (fillfactor = 70);
+
+INSERT INTO pubsub_schema (version) VALUES (4);
 
 -- Sample data: three publishers, two subscribers, three topics with messages in each.
 -- Signing in as tientavu@tamu.edu brings five unread messages.

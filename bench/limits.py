@@ -63,7 +63,7 @@ class BareStore:
         # Where publishers differ a block names one for each message, as the broker's does.
         accounts = [number % publishers + 1 for number in range(block)] if publishers > 1 else [1]
         topic = await self._new_topic()
-        writer = BlockWriter(self._connect)
+        writer = BlockWriter(self._connect, alone=True)
         assert await writer.open()
         try:
             blocks = max(1, round(count / block))

@@ -87,11 +87,13 @@ class Broker:
             if self.settings.tls_cert is not None and self.settings.tls_key is not None:
                 self._tls = server_context(self.settings.tls_cert, self.settings.tls_key)
             # Before the store: a port that is taken is known before anything is changed.
-            sockets = await bind(self.settings.host, self.settings.port)
+            settings = self.settings
+            sockets = await bind(settings.host, settings.port, shared=settings.share_port)
             try:
                 self._prepare_door(sockets)
-                await self._store.open()
                 self._hub = Hub(self.settings, self._store, self._seldom)
+                self._store.listen(self._hub.neighbours.heard)
+                await self._store.open()
                 await self._hub.gate.prepare()
                 self._hub.topics.load(await self._store.topics())
                 self.census = Census(self._hub, self._door, self.settings.data_dir)
@@ -157,11 +159,15 @@ class Broker:
             loop.create_task(self._hub.keep_saving(), name="cursors"),
             loop.create_task(self.census.run(), name="census"),
         ]
+        if self._store.shared:
+            neighbours = self._hub.neighbours
+            self._tasks.append(loop.create_task(neighbours.run(), name="neighbours"))
         retention = Retention(self.settings, self._store, self._hub.log, self._hub.topics)
         if retention.wanted:
             self._tasks.append(loop.create_task(retention.run(), name="retention"))
-        if self.settings.data_dir is not None:
-            watch = DiskWatch(self.settings.data_dir, self.settings.disk_floor_bytes)
+        watched = self.settings.watched_dir or self.settings.data_dir
+        if watched is not None:
+            watch = DiskWatch(watched, self.settings.disk_floor_bytes)
             self._tasks.append(loop.create_task(watch.run(self._hub.log), name="disk"))
         for task in self._tasks:
             task.add_done_callback(self._task_ended)

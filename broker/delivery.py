@@ -55,6 +55,7 @@ class Reader:
     __slots__ = (
         "behind",
         "cursors",
+        "epoch",
         "fetching",
         "marks",
         "outlet",
@@ -63,9 +64,10 @@ class Reader:
         "when_caught_up",
     )
 
-    def __init__(self, outlet: Outlet, version: int) -> None:
+    def __init__(self, outlet: Outlet, version: int, epoch: int = 0) -> None:
         self.outlet = outlet
         self.version = version
+        self.epoch = epoch  # of the session
         self.cursors: dict[Topic, Cursor] = {}
         self.behind: dict[Cursor, None] = {}  # in the order of their turns
         self.fetching = False  # blocks are being read for the first of `behind`
@@ -134,6 +136,8 @@ class Delivery:
         before = block.first_seq - 1
         for cursor in topic.live:
             reader = cursor.reader
+            if cursor.sent >= block.last_seq:
+                continue  # it was read from the store, before the answer to its commit came
             if reader.outlet.congested or cursor.sent != before:
                 stalled.append(cursor)
                 continue
@@ -145,6 +149,14 @@ class Delivery:
         for cursor in stalled:
             del topic.live[cursor]
             cursor.reader.behind[cursor] = None
+            self.advance(cursor.reader)
+
+    def head_moved(self, topic: Topic) -> None:
+        """Send what other brokers have appended, up to the topic's head, to all that are live."""
+        live, topic.live = topic.live, {}
+        for cursor in live:
+            self._place(cursor)
+        for cursor in live:
             self.advance(cursor.reader)
 
     def advance(self, reader: Reader) -> None:

@@ -37,14 +37,14 @@ class Gate:
     def close(self) -> None:
         self._passwords.close()
 
-    def expel(self, account: Account) -> None:
-        """Let nobody in to `account` any more, as if it were not there."""
-        self._gone.add(account.id)
+    def expel(self, account_id: int) -> None:
+        """Let nobody in to the account any more, as if it were not there."""
+        self._gone.add(account_id)
 
     def check_there(self, account: Account) -> None:
         """Refuse a sign-in that was let in, where the account was deleted since."""
         if account.id in self._gone:
-            raise _not_found(account.email)
+            raise account_gone(account)
 
     async def create(self, email: str, role: Role, password: Password) -> Account:
         """Return the new account.
@@ -138,6 +138,11 @@ class Gate:
                 return await self._passwords.hash(password)
         except TooMany:
             raise _busy() from None
+
+
+def account_gone(account: Account) -> RequestRefused:
+    """Return the refusal of a sign-in to an account that was deleted since it was let in."""
+    return _not_found(account.email)
 
 
 def _not_found(email: str) -> RequestRefused:

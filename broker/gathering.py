@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from itertools import islice, repeat
 
 from broker.block import Block
+from broker.store.errors import BatchOutdated
 from broker.store.interface import Account, Batch, Commit, NewBlock, ProducerMark
 from broker.topics import Topic
 from protocol.frames import encode_bodies, split_bodies
@@ -60,6 +61,13 @@ class Ticket:
     settle: "Callable[[Ticket, RequestRefused | None], None]"
     runs: list[Run] = field(default_factory=list)
     size: int = 0  # bytes of memory its messages take
+    producer: tuple[int, str] | None = None  # its account and name, where a producer sent them
+
+    def names(self, outdated: BatchOutdated) -> bool:
+        """Whether something of this is what a batch cannot be stored with."""
+        return self.producer in outdated.producers or any(
+            run.appended.topic.id in outdated.topics for run in self.runs
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +110,32 @@ class Gathering:
         ticket.size += size
         self.size += size
 
-    def mark(self, mark: ProducerMark) -> None:
-        """Remember how far a producer has come, together with the messages."""
-        self.marks[mark.account_id, mark.producer] = mark
+    def mark(self, mark: ProducerMark, ticket: Ticket) -> None:
+        """Remember how far a producer has come, together with the messages of `ticket`."""
+        ticket.producer = mark.account_id, mark.producer
+        self.marks[ticket.producer] = mark
+
+    def take_out(self, outdated: BatchOutdated) -> list[Ticket]:
+        """Take out and return the tickets that name what is outdated, with their messages.
+
+        The messages of the others keep their order.
+        """
+        everybody = [*self.tickets.values()]
+        gone = [ticket for ticket in everybody if ticket.names(outdated)]
+        for ticket in gone:
+            if ticket.producer is not None:
+                self.marks.pop(ticket.producer, None)
+        self.tickets = {
+            owner: ticket for owner, ticket in self.tickets.items() if ticket not in gone
+        }
+        runs: dict[TopicMessages, list[Run]] = {}
+        for run in (run for ticket in everybody for run in ticket.runs):
+            runs.setdefault(run.appended, []).append(run)
+        dropped = {id(run) for ticket in gone for run in ticket.runs}
+        for appended, ours in runs.items():
+            _keep(appended, ours, dropped)
+        self.topics = {topic: kept for topic, kept in self.topics.items() if kept.messages}
+        return gone
 
     def blocks(self, limits: BlockLimits) -> list[Block]:
         """Return the blocks to write, topic by topic; their seqs are counted from 0."""
@@ -143,6 +174,20 @@ class Gathering:
             block.first_seq = first_seq
             block.committed_at = commit.committed_at
             yield appended.topic, block
+
+
+def _keep(appended: TopicMessages, runs: list[Run], dropped: set[int]) -> None:
+    """Leave in `appended`, which came in `runs`, what is not of the runs that are dropped."""
+    messages: list[str] = []
+    senders: list[tuple[Account, int]] = []
+    runs.sort(key=lambda run: run.offset)
+    for run, (account, count) in zip(runs, appended.runs, strict=True):
+        if id(run) not in dropped:
+            part = appended.messages[run.offset : run.offset + count]
+            run.offset = len(messages)
+            messages += part
+            senders.append((account, count))
+    appended.messages, appended.runs = messages, senders
 
 
 def _text_bytes(ids: list[RequestId]) -> int:

@@ -1,9 +1,10 @@
 """What the sessions of one broker share, and who of them is signed in."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING
 
+from broker.block import Block
 from broker.cache import BlockCache
 from broker.delivery import Delivery, Reader
 from broker.events import Event
@@ -11,20 +12,23 @@ from broker.fetcher import Fetcher
 from broker.gate import Gate
 from broker.gathering import BlockLimits
 from broker.log import Log, LogLimits
+from broker.neighbours import Neighbours
 from broker.removal import Removal
 from broker.saver import CursorSaver
 from broker.seldom import Seldom
 from broker.settings import Settings
 from broker.store.errors import StoreError
-from broker.store.interface import Store
+from broker.store.interface import CursorMove, Store, TopicRecord
 from broker.store_health import StoreHealth
-from broker.topics import Topics
+from broker.topics import Topic, Topics
 from protocol.reasons import Reason
 
 if TYPE_CHECKING:
     from broker.session import Session
 
 Work = Coroutine[None, None, None]  # a request that takes time
+
+TAKEN_OVER = "a newer session of this account has taken over; this connection is closed"
 
 
 class Hub:
@@ -42,7 +46,7 @@ class Hub:
         self.sessions: set[Session] = set()  # who is signed in
         self.topics = Topics()
         self.cache = BlockCache(settings.cache_bytes)
-        self.saver = CursorSaver(store)
+        self.saver = CursorSaver(store, self._superseded)
         self.fetcher = Fetcher(store, self.cache, settings.read_ahead_bytes, self.store_health)
         self.delivery = Delivery(self.cache, self.fetcher.want, self.saver.moved, self._rest)
         self.fetcher.arrived = self.delivery.arrived
@@ -50,8 +54,9 @@ class Hub:
         block_bytes = min(settings.block_bytes, settings.message_bytes)
         block = BlockLimits(settings.block_messages, block_bytes)
         limits = LogLimits(block, settings.commit_bytes, settings.store_wait_s)
-        self.log = Log(store, self.cache, limits, self.delivery.deliver, self.store_health)
+        self.log = Log(store, self.cache, limits, self._committed, self.store_health)
         self.removal = Removal(self)
+        self.neighbours = Neighbours(self)
         self.refused = 0  # requests answered with an error since the start
         self.refused_sign_ins = 0  # of them
         self._tasks: set[asyncio.Task[None]] = set()  # requests that take time
@@ -63,6 +68,61 @@ class Hub:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+    def know(self, record: TopicRecord) -> Topic | None:
+        """Return the topic of `record`, which the store has told just now.
+
+        What other brokers have appended is delivered. None where the topic has been deleted
+        since the record was read.
+        """
+        namesake = self.topics.get(record.name)
+        if namesake is not None and namesake.id != record.id:
+            if namesake.id > record.id:
+                return None
+            self.removal.forget(namesake)  # deleted at another broker
+        topic = self.topics.add(record)
+        if topic is not None:
+            self.head_moved(topic, record.head)
+            topic.take_out(record.tail)
+        return topic
+
+    def head_moved(self, topic: Topic, head: int) -> None:
+        """Deliver what another broker has appended to `topic`, up to `head`, if that is news."""
+        if head > topic.head:
+            topic.head = head
+            self.delivery.head_moved(topic)
+
+    async def topic(self, name: str) -> Topic:
+        """Return the topic `name`, which another broker may have made a moment ago.
+
+        Raises:
+            RequestRefused: there is none.
+        """
+        if self.topics.get(name) is None and self.neighbours.others:
+            await self.neighbours.look()
+        return self.topics.named(name)
+
+    def _committed(self, topic: Topic, block: Block) -> None:
+        self.delivery.deliver(topic, block)
+        if self.neighbours.others:
+            self.neighbours.tell_head(topic)
+
+    def _superseded(self, moves: Sequence[CursorMove]) -> None:
+        """Close the sessions whose cursors are not saved any more."""
+        for move in moves:
+            self.end_older(move.account_id, move.epoch + 1)
+
+    def end_older(self, account_id: int, epoch: int) -> None:
+        """Close the account's session as a subscriber, if it began before that of `epoch`."""
+        session = self._holders.get(account_id)
+        if session is not None and session.reader is not None and session.reader.epoch < epoch:
+            session.close(Reason.TAKEN_OVER, TAKEN_OVER)
+
+    def end_older_producer(self, account_id: int, producer: str, epoch: int) -> None:
+        """Close the producer's session, if it began before that of `epoch`."""
+        session = self._holders.get((account_id, producer))
+        if session is not None and session.producer and session.producer.epoch < epoch:
+            session.close(Reason.TAKEN_OVER, TAKEN_OVER)
 
     def _rest(self, reader: Reader) -> None:
         asyncio.get_running_loop().call_soon(self.delivery.go_on, reader)
@@ -90,18 +150,26 @@ class Hub:
                     f"a newer session of {previous.account.email}, from {session.peer.source},"
                     f" takes over from the one from {previous.peer.source}",
                 )
-            previous.close(
-                Reason.TAKEN_OVER,
-                "a newer session of this account has taken over; this connection is closed",
-            )
+            previous.close(Reason.TAKEN_OVER, TAKEN_OVER)
 
-    def end_others(self, session: "Session", reason: Reason, text: str) -> None:
-        """End all sessions of the account of `session` but that one, telling them why."""
-        assert session.account is not None
-        ours = session.account.id
-        for other in [one for one in self.sessions if one.account and one.account.id == ours]:
-            if other is not session:
-                other.close(reason, text)
+    def end_sessions(
+        self, account_id: int, reason: Reason, text: str, *, but: "Session | None" = None
+    ) -> None:
+        """End all sessions of the account, but one, telling them why."""
+        for session in [*self.sessions]:
+            account = session.account
+            if account is not None and account.id == account_id and session is not but:
+                session.close(reason, text)
+
+    def password_changed(self, account_id: int, *, but: "Session | None" = None) -> None:
+        """End the account's sessions, but one: they were begun with a password that is no more."""
+        self.end_sessions(
+            account_id,
+            Reason.PASSWORD_CHANGED,
+            "the password of this account was changed; this connection is closed,"
+            " sign in with the new one",
+            but=but,
+        )
 
     def holds(self, key: object, session: "Session") -> bool:
         return self._holders.get(key) is session

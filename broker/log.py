@@ -15,7 +15,7 @@ from broker.block import Block
 from broker.cache import BlockCache
 from broker.counters import Latencies
 from broker.gathering import BlockLimits, Gathering, Ticket
-from broker.store.errors import StoreLost, StoreRefused
+from broker.store.errors import BatchOutdated, StoreLost, StoreRefused
 from broker.store.interface import Account, Batch, Commit, ProducerMark, Store
 from broker.store_health import StoreHealth
 from broker.topics import Topic
@@ -26,6 +26,16 @@ ASKER = "the log"
 # Whether publishes have waited too long is looked up so often, while a commit has no answer.
 SOONEST_LOOK_S = 0.01
 LATEST_LOOK_S = 1.0
+
+PRODUCER_TAKEN_OVER = RequestRefused(
+    Reason.TAKEN_OVER,
+    "a newer session of this producer has taken over, or its account is gone; this was not stored",
+)
+TOPIC_GONE = RequestRefused(
+    Reason.STORE_UNAVAILABLE,
+    "a topic that this was published to, or something sent together with it, was deleted"
+    " meanwhile, so nothing of it was stored; publish the rest again",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +111,7 @@ class Log:
         for topic, messages, ids in runs:
             gathering.add(topic, account, messages, ids, whole, ticket)
         if mark is not None:
-            gathering.mark(mark)
+            gathering.mark(mark, ticket)
         return ticket
 
     async def run(self) -> None:
@@ -145,19 +155,35 @@ class Log:
 
     async def _commit(self, gathering: Gathering) -> None:
         """Store `gathering`; what was stored before it is delivered meanwhile."""
-        blocks = gathering.blocks(self._limits.block)
-        batch = gathering.batch(secrets.randbits(63), blocks)
-        try:
-            commit = await self._stored(gathering, batch)
-        except StoreRefused as error:
-            self.store_health.answered(ASKER)
-            self.store_health.refused_commit(error)
-            self._refuse(gathering, f"the store refused to take the message: {error}")
-            commit = None
+        while True:
+            blocks = gathering.blocks(self._limits.block)
+            batch = gathering.batch(secrets.randbits(63), blocks)
+            try:
+                commit = await self._stored(gathering, batch)
+            except BatchOutdated as outdated:
+                self.store_health.answered(ASKER)
+                if self._take_out(gathering, outdated):
+                    continue  # with what is left
+                commit = None
+            except StoreRefused as error:
+                self.store_health.answered(ASKER)
+                self.store_health.refused_commit(error)
+                self._refuse(gathering, f"the store refused to take the message: {error}")
+                commit = None
+            break
         if commit is None:
             gathering.known.set()
         else:
             self._just_stored = (gathering, blocks, commit)
+
+    def _take_out(self, gathering: Gathering, outdated: BatchOutdated) -> bool:
+        """Refuse what another broker's doing has made impossible; return whether more is left."""
+        for ticket in gathering.take_out(outdated):
+            taken_over = ticket.producer in outdated.producers
+            ticket.settle(ticket, PRODUCER_TAKEN_OVER if taken_over else TOPIC_GONE)
+        if not gathering.tickets:
+            gathering.settled.set()
+        return bool(gathering.tickets)
 
     def _finish_stored(self) -> None:
         """Deliver the blocks of the newest commit and answer its publishers."""
@@ -167,8 +193,9 @@ class Log:
         self.commits += 1
         count = 0
         for topic, block in gathering.committed(blocks, commit):
-            self._cache.add(block)
-            topic.head = block.last_seq
+            if not topic.deleted:  # another one may have its name by now
+                self._cache.add(block)
+            topic.head = max(topic.head, block.last_seq)
             self._deliver(topic, block)
             count += block.count
         self.messages += count

@@ -25,6 +25,7 @@ class Producer:
     name: str
     last_id: int
     refused: list[int] = field(default_factory=list)
+    epoch: int = 0  # of its session
 
     @property
     def newest_id(self) -> int:
@@ -76,11 +77,11 @@ class Producer:
     def mark(self) -> ProducerMark:
         """Return what is stored together with its messages."""
         del self.refused[: -2 * REFUSED_RUNS]
-        return ProducerMark(self.account_id, self.name, self.last_id, tuple(self.refused))
+        return ProducerMark(
+            self.account_id, self.name, self.last_id, tuple(self.refused), self.epoch
+        )
 
 
-def producer_of(account_id: int, name: str, mark: ProducerMark | None) -> Producer:
-    """Return the producer as it was stored, or a new one."""
-    if mark is None:
-        return Producer(account_id, name, 0)
-    return Producer(account_id, name, mark.last_id, [*mark.refused])
+def producer_of(mark: ProducerMark) -> Producer:
+    """Return the producer as it was stored."""
+    return Producer(mark.account_id, mark.producer, mark.last_id, [*mark.refused], mark.epoch)

@@ -41,11 +41,16 @@ class Removal:
         Raises:
             RequestRefused: the store does not answer. The removal goes on by itself.
         """
-        self._hub.topics.remove(topic)
-        self._detach(topic)
+        self.forget(topic)
         task = self._topics[topic.name] = self._hub.start(self._remove_topic(topic))
         task.add_done_callback(lambda _: self._topics.pop(topic.name))
         await self._done(task, f"topic {topic.name!r}")
+
+    def forget(self, topic: Topic) -> None:
+        """Know `topic` no more, and tell its subscribers: it is being deleted, or has been."""
+        self._hub.topics.remove(topic)
+        self._hub.cache.forget_topic(topic.name)
+        self._detach(topic)
 
     async def name_is_free(self, name: str) -> None:
         """Return when no topic called `name` is being taken out.
@@ -62,15 +67,21 @@ class Removal:
         Raises:
             RequestRefused: the store does not answer. The removal goes on by itself.
         """
-        self._hub.gate.expel(account)
-        self._hub.end_others(
-            owner,
-            Reason.ACCOUNT_DELETED,
-            "this account was deleted by another of its sessions; this connection is closed",
-        )
+        self.expel(account.id, owner)
+        self._hub.neighbours.tell_account_deleted(account.id)
         self._hub.sign_out(owner)
         task = self._hub.start(self._remove_account(account))
         await self._done(task, f"account {account.email}")
+
+    def expel(self, account_id: int, owner: "Session | None" = None) -> None:
+        """Let nobody in to the account any more, and end its sessions but that of `owner`."""
+        self._hub.gate.expel(account_id)
+        self._hub.end_sessions(
+            account_id,
+            Reason.ACCOUNT_DELETED,
+            "this account was deleted by another of its sessions; this connection is closed",
+            but=owner,
+        )
 
     def _detach(self, topic: Topic) -> None:
         """Deliver nothing more of `topic`, and tell those who can be told."""
@@ -89,13 +100,13 @@ class Removal:
     async def _remove_topic(self, topic: Topic) -> None:
         # What was accepted before is stored first: after that no commit names the topic.
         await self._hub.log.find_out()
-        self._hub.cache.forget_topic(topic.name)
         what, store = f"topic {topic.name!r}", self._hub.store
         # A bounded number of blocks at a time. Whatever stops this in between leaves a topic
         # that has lost its oldest messages, and no block without a topic.
         while await self._insist(lambda: store.take_out(topic.id, topic.head), what) is not None:
             pass
         await self._insist(lambda: store.delete_topic(topic.id), what)
+        self._hub.neighbours.tell_topics_changed()
         tell(Event.TOPIC_DELETED, f"topic {topic.name!r} was deleted by its creator")
 
     async def _remove_account(self, account: Account) -> None:

@@ -1,18 +1,24 @@
 """Saves the cursors that have moved, all together in one statement."""
 
 import asyncio
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from broker.cursor import Cursor
 from broker.store.errors import StoreError
-from broker.store.interface import Store
+from broker.store.interface import CursorMove, Store
 
 
 class CursorSaver:
-    """Holds which cursors have moved since they were last saved."""
+    """Holds which cursors have moved since they were last saved.
 
-    def __init__(self, store: Store) -> None:
+    `superseded(moves)` is called with those that the store does not take, because a newer
+    session of the account has begun at another broker.
+    """
+
+    def __init__(self, store: Store, superseded: Callable[[Sequence[CursorMove]], None]) -> None:
         self._store = store
+        self._superseded = superseded
         self._moved: dict[Cursor, None] = {}
         self._saving = asyncio.Lock()
         self._due = asyncio.Event()
@@ -46,10 +52,15 @@ class CursorSaver:
         self._failure = None
         try:
             if cursors:
-                await self._store.save_cursors(
-                    [(one.account_id, one.topic.id, one.confirmed) for one in cursors]
+                refused = await self._store.save_cursors(
+                    [
+                        CursorMove(one.account_id, one.topic.id, one.confirmed, one.reader.epoch)
+                        for one in cursors
+                    ]
                 )
                 self.saves += 1
+                if refused:
+                    self._superseded(refused)
         except BaseException as error:
             self._moved = cursors | self._moved
             if isinstance(error, StoreError):

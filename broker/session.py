@@ -15,9 +15,9 @@ from broker import actions
 from broker.delivery import Outlet, Reader
 from broker.events import Event
 from broker.gathering import Ticket
-from broker.hub import Hub, Work
+from broker.hub import TAKEN_OVER, Hub, Work
 from broker.producer import Producer
-from broker.store.errors import StoreError, StoreRefused
+from broker.store.errors import StoreError, StoreRefused, Superseded
 from broker.store.interface import Account
 from broker.topics import Topic
 from protocol.frames import encode_bodies
@@ -269,6 +269,8 @@ class Session:
             await waiting
         except RequestRefused as refused:
             self.refuse(request, refused)
+        except Superseded:
+            self.close(Reason.TAKEN_OVER, TAKEN_OVER)  # at another broker, which was not heard
         except StoreError as error:
             did = "refuses this" if isinstance(error, StoreRefused) else "does not answer"
             text = f"the store {did} ({error}); ask again in a moment"

@@ -50,6 +50,7 @@ class Topics:
         self._by_id: dict[int, Topic] = {}
         self._gone: set[int] = set()  # ids of those that were deleted: none is used again
         self.get = self._by_name.get  # called for every run of publishes
+        self.by_id = self._by_id.get
 
     def add(self, record: TopicRecord) -> Topic | None:
         """Return the topic of `record`, which may be known already.

@@ -9,6 +9,7 @@ from broker.actions.states import states_of, subscription_states
 from broker.cursor import Cursor
 from broker.delivery import Reader
 from broker.events import Event
+from broker.gate import account_gone
 from broker.hub import Hub
 from broker.producer import producer_of
 from broker.store.errors import StoreLost
@@ -42,12 +43,8 @@ async def change_password(hub: Hub, session: "Session", request: ChangePassword)
     old, new = request.old_password, request.password
     await hub.gate.change(session.account, old, new, session.peer.source)
     if not session.lost:
-        hub.end_others(
-            session,
-            Reason.PASSWORD_CHANGED,
-            "the password of this account was changed; this connection is closed,"
-            " sign in with the new one",
-        )
+        hub.password_changed(session.account.id, but=session)
+        hub.neighbours.tell_password_changed(session.account.id)
         session.answer(request, Success())
 
 
@@ -89,8 +86,11 @@ async def _sign_in_asking(
         hub.take_over(key, session)
         # Once it is known what became of the publishes before, the mark is final.
         await _find_out(hub)
-        mark = await hub.store.producer(account.id, request.producer)
-        producer = producer_of(account.id, request.producer, mark)
+        mark = await hub.store.begin_producer(account.id, request.producer)
+        if mark is None:
+            raise account_gone(account)
+        producer = producer_of(mark)
+        hub.neighbours.tell_producer_began(mark)
         _check_still_holds(hub, session, key)
     states = await subscription_states(hub, account)
     _begin(hub, session, account, request)
@@ -114,12 +114,16 @@ async def _sign_in_subscriber(
     hub.take_over(account.id, session)
     # What the session before it confirmed is saved first, or it would be read out of date.
     await hub.saver.save()
+    epoch = await hub.store.begin_session(account.id)
+    if epoch is None:
+        raise account_gone(account)
+    hub.neighbours.tell_session_began(account.id, epoch)
     records = await hub.store.subscriptions(account.id)
     _check_still_holds(hub, session, account.id)
     _begin(hub, session, account, request)
-    reader = session.reader = Reader(session.peer, session.version)
+    reader = session.reader = Reader(session.peer, session.version, epoch)
     for record in records:
-        topic = hub.topics.add(record.topic)
+        topic = hub.know(record.topic)
         if topic is not None:
             place = min(record.cursor, topic.head)
             reader.cursors[topic] = Cursor(reader, account.id, topic, place, place, topic.head)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 async def delete_topic(hub: Hub, session: "Session", request: DeleteTopic) -> None:
-    topic = hub.topics.named(request.topic_name)
+    topic = await hub.topic(request.topic_name)
     assert session.account is not None
     if topic.creator_id != session.account.id:
         raise RequestRefused(

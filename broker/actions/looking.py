@@ -46,7 +46,7 @@ async def _list_in_detail(hub: Hub, session: "Session", request: ListTopics) -> 
     details = [
         _topic_state(topic, summary, own)
         for summary in await hub.store.summaries()
-        if (topic := hub.topics.add(summary.record)) is not None
+        if (topic := hub.know(summary.record)) is not None
     ]
     session.answer(request, Topics(topics=[one.topic_name for one in details], details=details))
 
@@ -77,7 +77,7 @@ async def subscriptions(hub: Hub, session: "Session", request: Subscriptions) ->
 
 
 async def receipts(hub: Hub, session: "Session", request: Receipts) -> None:
-    topic = hub.topics.named(request.topic_name)
+    topic = await hub.topic(request.topic_name)
     await save_cursors(hub)
     confirmed, of = await hub.store.receipts(topic.id, request.seq)
     check_there(topic)
@@ -89,7 +89,7 @@ async def receipts(hub: Hub, session: "Session", request: Receipts) -> None:
 
 async def history(hub: Hub, session: "Session", request: History) -> None:
     """Answer with the messages nearest to a seq, as many as are wanted and fit into a line."""
-    topic = hub.topics.named(request.topic_name)
+    topic = await hub.topic(request.topic_name)
     if (request.after is UNSET) == (request.before is UNSET):
         raise RequestRefused(Reason.BAD_REQUEST, "history takes either after or before, a seq")
     if request.after is not UNSET:

@@ -17,7 +17,7 @@ async def subscription_states(hub: Hub, account: Account) -> list[SubscriptionSt
 def states_of(hub: Hub, records: list[SubscriptionRecord]) -> list[SubscriptionState]:
     states = []
     for record in records:
-        topic = hub.topics.add(record.topic)
+        topic = hub.know(record.topic)
         if topic is not None:
             cursor = min(record.cursor, topic.head)
             state = SubscriptionState(topic.name, cursor, topic.head, topic.unread(cursor))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 async def subscribe(hub: Hub, session: "Session", request: Subscribe) -> None:
-    topic = hub.topics.named(request.topic_name)
+    topic = await hub.topic(request.topic_name)
     reader, account = _reader(session), session.account
     assert account is not None
     cursor = reader.cursors.get(topic)
@@ -33,7 +33,7 @@ async def subscribe(hub: Hub, session: "Session", request: Subscribe) -> None:
     try:
         # A save of the old place that is on its way must not come after the new one.
         await hub.saver.save()
-        await hub.store.subscribe(account.id, topic.id, place)
+        await hub.store.subscribe(account.id, topic.id, place, reader.epoch)
     except BaseException as error:
         if cursor is not None and session.reader is reader and not topic.deleted:
             cursor.forgotten = False
@@ -57,12 +57,12 @@ def _place(topic: Topic, wanted: object) -> tuple[int, int]:
 
 
 async def unsubscribe(hub: Hub, session: "Session", request: Unsubscribe) -> None:
-    topic = hub.topics.named(request.topic_name)
+    topic = await hub.topic(request.topic_name)
     reader = _reader(session)
     cursor = _subscribed(reader, topic)
     hub.delivery.detach(cursor)
     try:
-        await hub.store.unsubscribe(cursor.account_id, topic.id)
+        await hub.store.unsubscribe(cursor.account_id, topic.id, reader.epoch)
     except BaseException as error:
         if session.reader is reader and not topic.deleted:
             hub.delivery.attach(cursor)

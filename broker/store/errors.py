@@ -37,7 +37,9 @@ class BatchOutdated(StoreError):
     """
 
     def __init__(
-        self, topics: frozenset[int] = frozenset(), producers: frozenset[tuple[int, str]] = frozenset()
+        self,
+        topics: frozenset[int] = frozenset(),
+        producers: frozenset[tuple[int, str]] = frozenset(),
     ) -> None:
         super().__init__("the batch names topics or producers that are gone or taken over")
         self.topics = topics

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import asyncpg
@@ -15,7 +16,7 @@ from broker.gathering import Gathering
 from broker.hub import Hub
 from broker.seldom import Seldom
 from broker.session import Session
-from broker.store.interface import Batch, NewBlock, ProducerMark
+from broker.store.interface import Batch, NewBlock
 from broker.store.postgres import PostgresStore
 from protocol.frames import encode_bodies
 from protocol.names import Role
@@ -195,7 +196,8 @@ async def test_a_batch_is_one_statement_and_one_commit_whatever_is_in_it(databas
     topics = [await store.create_topic(name, account.id) for name in "TUV"]
     ids = [topic.id for topic in topics if topic is not None for _ in range(3)]
     blocks = [NewBlock(one, 2, [account.id], encode_bodies(["a", "b"])) for one in ids]
-    marks = [ProducerMark(account.id, f"till {number}", 5, (2, 3)) for number in range(4)]
+    begun = [await store.begin_producer(account.id, f"till {number}") for number in range(4)]
+    marks = [replace(mark, last_id=5, refused=(2, 3)) for mark in begun if mark is not None]
     await store.append(Batch(6, blocks, dict.fromkeys(ids, 0)))  # the first asks for types, too
     statements: list[str] = []
     connection = store._writer._connection

@@ -157,7 +157,7 @@ async def test_a_subscription_that_was_being_made_is_refused(
     going_on = asyncio.Event()
     asked = asyncio.Event()
 
-    async def subscribe(account_id: int, topic_id: int, cursor: int) -> None:
+    async def subscribe(account_id: int, topic_id: int, cursor: int, epoch: int) -> None:
         asked.set()
         await going_on.wait()
 

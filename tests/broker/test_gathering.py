@@ -6,12 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker.block import Block
-from broker.gathering import BlockLimits, Gathering, Ticket
+from broker.gathering import BlockLimits, Gathering, Ticket, TopicMessages
+from broker.store.errors import BatchOutdated
 from broker.store.interface import Account, Commit, ProducerMark
 from broker.topics import Topic
 from protocol.frames import Delivery, encode_bodies, split_bodies
 from protocol.names import Role
 from protocol.reasons import RequestRefused
+from protocol.replies import RequestId
 
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 WIDE = BlockLimits(count=1_000, size=2**20)
@@ -131,8 +133,9 @@ def test_a_mixed_block_keeps_to_the_size_whatever_the_addresses_are() -> None:
 def test_the_batch_holds_the_blocks_with_ids_and_the_heads_that_are_known() -> None:
     one, other, mark = Topic(1, "T", 7), Topic(2, "U", 0), ProducerMark(1, "till", 4)
     gathering = gathering_of((one, SHOP, ["a"]), (one, DEPOT, ["b"]), (other, SHOP, ["1"]))
-    gathering.mark(ProducerMark(1, "till", 3))
-    gathering.mark(mark)
+    ticket = Ticket(ignore)
+    gathering.mark(ProducerMark(1, "till", 3), ticket)
+    gathering.mark(mark, ticket)
     batch = gathering.batch(99, gathering.blocks(WIDE))
     assert (batch.id, batch.heads, [*batch.producers]) == (99, {1: 7, 2: 0}, [mark])
     assert [(block.topic_id, block.count, [*block.publishers]) for block in batch.blocks] == [
@@ -174,3 +177,41 @@ def test_ids_that_are_strings_count_as_messages_do() -> None:
     gathering.add(topic, SHOP, [""] * 100, [*range(100)], False, plain)
     gathering.add(topic, SHOP, [""] * 100, ["x" * 200] * 100, False, named)
     assert named.size > plain.size + 100 * 200
+
+
+@given(st.data())
+def test_what_is_outdated_is_taken_out_and_the_rest_keeps_its_order(data: st.DataObject) -> None:
+    topics = [Topic(number, f"T{number}", 0) for number in (1, 2, 3)]
+    gathering, tickets = Gathering(0.0), [Ticket(ignore) for _ in range(4)]
+    sent: list[tuple[Ticket, Topic, list[str]]] = []
+    for number in range(data.draw(st.integers(0, 20))):
+        ticket, topic = data.draw(st.sampled_from(tickets)), data.draw(st.sampled_from(topics))
+        texts_ = [f"{number}.{part}" for part in range(data.draw(st.integers(1, 3)))]
+        whole = data.draw(st.booleans())
+        ids: list[RequestId] = [number] if whole else [*range(len(texts_))]
+        gathering.add(topic, data.draw(st.sampled_from([SHOP, DEPOT])), texts_, ids, whole, ticket)
+        gathering.tickets[id(ticket)] = ticket
+        sent.append((ticket, topic, texts_))
+    gathering.mark(ProducerMark(1, "till", 9), tickets[0])
+    outdated = BatchOutdated(
+        frozenset(data.draw(st.sets(st.sampled_from([1, 2, 3])))),
+        frozenset(data.draw(st.sets(st.sampled_from([(1, "till"), (1, "other")])))),
+    )
+    gone = {id(ticket) for ticket in gathering.take_out(outdated)}
+    there = {id(ticket) for ticket, _, _ in sent}
+    named = {id(ticket) for ticket, topic, _ in sent if topic.id in outdated.topics}
+    named |= {id(tickets[0])} & there if (1, "till") in outdated.producers else set()
+    assert gone == named
+    assert {id(one) for one in gathering.tickets.values()} == there - gone
+    kept = [(ticket, topic, texts_) for ticket, topic, texts_ in sent if id(ticket) not in gone]
+    for topic in topics:
+        expected = [text for _, of, texts_ in kept if of is topic for text in texts_]
+        appended = gathering.topics.get(topic, TopicMessages(topic))
+        assert appended.messages == expected
+        assert sum(count for _, count in appended.runs) == len(expected)
+    for ticket in [one for one in tickets if id(one) not in gone]:
+        own = [texts_ for one, _, texts_ in kept if one is ticket]
+        assert [
+            run.appended.messages[run.offset : run.offset + len(texts_)]
+            for run, texts_ in zip(ticket.runs, own, strict=True)
+        ] == own

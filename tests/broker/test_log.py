@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from itertools import chain
 
 import pytest
@@ -214,11 +215,14 @@ async def test_heads_and_seqs_go_on_where_the_store_has_left_them() -> None:
 async def test_a_producers_mark_is_stored_with_its_messages() -> None:
     async with running() as bench:
         topic, shop = await bench.topic(), await bench.publisher()
-        newest = ProducerMark(shop.account.id, "till", 2, (1,))
-        shop.publish(topic, "a", mark=ProducerMark(shop.account.id, "till", 1))
+        begun = await bench.store.begin_producer(shop.account.id, "till")
+        assert begun is not None
+        newest = replace(begun, last_id=2, refused=(1,))
+        shop.publish(topic, "a", mark=replace(begun, last_id=1))
         shop.publish(topic, "b", mark=newest)
         await bench.log.drain()
-        assert await bench.store.producer(shop.account.id, "till") == newest
+        again = await bench.store.begin_producer(shop.account.id, "till")
+        assert again == replace(newest, epoch=begun.epoch + 1)
 
 
 # bounds

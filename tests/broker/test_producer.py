@@ -11,14 +11,14 @@ from protocol.replies import RequestId
 
 
 def test_a_new_producer_repeats_nothing() -> None:
-    producer = producer_of(1, "till", None)
+    producer = producer_of(ProducerMark(1, "till", 0))
     assert producer.last_id == 0
     assert not producer.repeats(1)
     assert not producer.repeats(2**63 - 1)
 
 
 def test_what_was_stored_is_a_repeat_when_it_comes_again() -> None:
-    producer = producer_of(1, "till", ProducerMark(1, "till", 7))
+    producer = producer_of(ProducerMark(1, "till", 7))
     assert [producer.repeats(number) for number in (1, 6, 7, 8)] == [True, True, True, False]
 
 
@@ -98,19 +98,19 @@ def test_what_was_refused_is_never_taken_for_stored_nor_the_other_way_round(
         else:
             producer.note_refused(number)
             refused.add(number)
-        producer = producer_of(1, "till", producer.mark())
+        producer = producer_of(producer.mark())
         assert all(map(producer.repeats, stored))
         assert not any(map(producer.repeats, refused))
         assert producer.newest_id == max(stored | refused)
 
 
 def test_the_mark_brings_the_producer_back_as_it_was() -> None:
-    producer = Producer(1, "till", 0)
+    producer = Producer(1, "till", 0, epoch=4)
     producer.note_refused(3)
     producer.accept(5)
     mark = producer.mark()
-    assert mark == ProducerMark(1, "till", 5, (3, 3))
-    assert producer_of(1, "till", mark).mark() == mark
+    assert mark == ProducerMark(1, "till", 5, (3, 3), epoch=4)
+    assert producer_of(mark).mark() == mark
 
 
 @pytest.mark.parametrize("request_id", ["1", "", True, 0, -1])

@@ -1,17 +1,18 @@
 """A store in memory, with faults that a test can name."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate, count, takewhile
 
-from broker.store.errors import StoreLost, StoreRefused
+from broker.store.errors import BatchOutdated, StoreLost, StoreRefused, Superseded
 from broker.store.interface import (
     Account,
     Batch,
     Commit,
     Credentials,
+    CursorMove,
     NewBlock,
     ProducerMark,
     StoredBlock,
@@ -36,6 +37,7 @@ class MemoryStore:
         self._topics: dict[int, TopicRecord] = {}
         self._blocks: dict[int, list[StoredBlock]] = {}
         self._cursors: dict[tuple[int, int], int] = {}  # by account and topic
+        self._epochs: dict[int, int] = {}  # of sessions, by account
         self._producers: dict[tuple[int, str], ProducerMark] = {}
         self._commits: dict[int, Commit] = {}  # by batch
         self._lost = self._refusing = self._losing_answer = False
@@ -179,12 +181,38 @@ class MemoryStore:
     def _cursors_of(self, topic_id: int) -> list[int]:
         return [cursor for (_, topic), cursor in self._cursors.items() if topic == topic_id]
 
-    async def subscribe(self, account_id: int, topic_id: int, cursor: int) -> None:
+    # sessions
+
+    async def begin_session(self, account_id: int) -> int | None:
         self._answer()
+        if account_id not in self._hashes:
+            return None
+        self._epochs[account_id] = self._epochs.get(account_id, 0) + 1
+        return self._epochs[account_id]
+
+    async def begin_producer(self, account_id: int, producer: str) -> ProducerMark | None:
+        self._answer()
+        if account_id not in self._hashes:
+            return None
+        key = account_id, producer
+        before = self._producers.get(key, ProducerMark(account_id, producer, 0))
+        self._producers[key] = replace(before, epoch=before.epoch + 1)
+        return self._producers[key]
+
+    def _check_newest(self, account_id: int, epoch: int) -> None:
+        if self._epochs.get(account_id) != epoch:
+            raise Superseded("a newer session has begun")
+
+    async def subscribe(self, account_id: int, topic_id: int, cursor: int, epoch: int) -> None:
+        self._answer()
+        self._check_newest(account_id, epoch)
+        if topic_id not in self._topics:
+            raise StoreRefused("there is no such topic")
         self._cursors[account_id, topic_id] = cursor
 
-    async def unsubscribe(self, account_id: int, topic_id: int) -> bool:
+    async def unsubscribe(self, account_id: int, topic_id: int, epoch: int) -> bool:
         self._answer()
+        self._check_newest(account_id, epoch)
         return self._cursors.pop((account_id, topic_id), None) is not None
 
     async def subscriptions(self, account_id: int) -> list[SubscriptionRecord]:
@@ -211,6 +239,7 @@ class MemoryStore:
         if self._refusing:
             raise StoreRefused("the test says no")
         if batch.id not in self._commits:
+            self._check_topical(batch)
             self._commits[batch.id] = self._stored(batch)
         if self._losing_answer:
             self._losing_answer = False
@@ -234,10 +263,6 @@ class MemoryStore:
                     break
         return found
 
-    async def producer(self, account_id: int, producer: str) -> ProducerMark | None:
-        self._answer()
-        return self._producers.get((account_id, producer))
-
     async def expired(
         self, older_than_s: float | None, more_than_bytes: int | None
     ) -> list[tuple[int, int]]:
@@ -260,6 +285,17 @@ class MemoryStore:
         self._topics[topic_id] = replace(self._topics[topic_id], tail=last_seq)
         return last_seq
 
+    def _check_topical(self, batch: Batch) -> None:
+        topics = {block.topic_id for block in batch.blocks} - self._topics.keys()
+        producers = {
+            key
+            for mark in batch.producers
+            if (newest := self._producers.get(key := (mark.account_id, mark.producer))) is None
+            or newest.epoch != mark.epoch
+        }
+        if topics or producers:
+            raise BatchOutdated(frozenset(topics), frozenset(producers))
+
     def _stored(self, batch: Batch) -> Commit:
         now = datetime.now(UTC)
         first_seqs = [self._store_block(block, now) for block in batch.blocks]
@@ -279,13 +315,27 @@ class MemoryStore:
 
     # cursors
 
-    async def save_cursors(self, moved: Sequence[tuple[int, int, int]]) -> None:
+    async def save_cursors(self, moved: Sequence[CursorMove]) -> list[CursorMove]:
         self.saves += 1
         self._answer()
-        for account_id, topic_id, seq in moved:
-            if seq > self._cursors.get((account_id, topic_id), seq):
-                self._cursors[account_id, topic_id] = seq
+        refused = [one for one in moved if self._epochs.get(one.account_id) != one.epoch]
+        for one in moved:
+            place = one.account_id, one.topic_id
+            if one not in refused and one.seq > self._cursors.get(place, one.seq):
+                self._cursors[place] = one.seq
         self.saved.set()
+        return refused
+
+    # other brokers, of which there are none
+
+    block_bytes: int | None = None
+    shared = False
+
+    def listen(self, heard: Callable[[str | None], None]) -> None:
+        pass
+
+    async def tell(self, news: str) -> None:
+        raise AssertionError("there is nobody to tell")
 
 
 def _disowned(block: StoredBlock, email: str) -> StoredBlock:

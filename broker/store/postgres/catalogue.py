@@ -1,4 +1,4 @@
-"""Accounts, topics, subscriptions and producers, as GINO models on SQLAlchemy Core.
+"""Accounts, topics and subscriptions, as GINO models on SQLAlchemy Core.
 
 The only module that knows GINO: it is untyped and no longer maintained, so typed values go
 in and come out, and nothing of it is seen outside.
@@ -10,14 +10,13 @@ import sqlalchemy as sa
 from gino import Gino, create_engine
 from gino.dialects.asyncpg import AsyncpgDialect, Pool
 from sqlalchemy.dialects import registry
-from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine.url import URL
 
 from broker.store.errors import StoreLost
 from broker.store.interface import (
     Account,
     Credentials,
-    ProducerMark,
     SubscriptionRecord,
     TopicRecord,
     TopicSummary,
@@ -72,15 +71,6 @@ class SubscriptionRow(db.Model):
     account_id = db.Column(db.Integer, primary_key=True)
     topic_id = db.Column(db.Integer, primary_key=True)
     cursor = db.Column(db.BigInteger, nullable=False)
-
-
-class ProducerRow(db.Model):
-    __tablename__ = "producers"
-
-    account_id = db.Column(db.Integer, primary_key=True)
-    producer = db.Column(db.Text, primary_key=True)
-    last_id = db.Column(db.BigInteger, nullable=False)
-    refused = db.Column(ARRAY(db.BigInteger), nullable=False)
 
 
 class BlockRow(db.Model):
@@ -225,25 +215,6 @@ class Catalogue:
             for row in rows
         ]
 
-    async def subscribe(self, account_id: int, topic_id: int, cursor: int) -> None:
-        wanted = insert(SubscriptionRow).values(
-            account_id=account_id, topic_id=topic_id, cursor=cursor
-        )
-        await self._status(
-            wanted.on_conflict_do_update(
-                index_elements=["account_id", "topic_id"],
-                set_={"cursor": wanted.excluded.cursor},
-            )
-        )
-
-    async def unsubscribe(self, account_id: int, topic_id: int) -> bool:
-        row = await self._first(
-            SubscriptionRow.delete.where(SubscriptionRow.account_id == account_id)
-            .where(SubscriptionRow.topic_id == topic_id)
-            .returning(SubscriptionRow.topic_id)
-        )
-        return row is not None
-
     async def subscriptions(self, account_id: int) -> list[SubscriptionRecord]:
         rows = await self._all(
             sa.select([*_RECORD, SubscriptionRow.cursor])
@@ -263,14 +234,6 @@ class Catalogue:
             ).where(SubscriptionRow.topic_id == topic_id)
         )
         return row.confirmed, row.subscriptions
-
-    async def producer(self, account_id: int, producer: str) -> ProducerMark | None:
-        row = await self._first(
-            ProducerRow.query.where(ProducerRow.account_id == account_id).where(
-                ProducerRow.producer == producer
-            )
-        )
-        return ProducerMark(account_id, producer, row.last_id, tuple(row.refused)) if row else None
 
     async def emails(self, ids: list[int]) -> dict[int, str]:
         rows = await self._all(

@@ -2,23 +2,33 @@
 
 One connection appends, and holds an advisory lock while it lives. The lock is what makes an
 unknown outcome knowable: once a new connection has it, the backend of the old one is gone,
-and the batch it was storing is either in the table or will never be.
+and the batch it was storing is either in the table or will never be. Where several brokers
+share the database each has such a lock of its own, under a number that it drew.
 """
 
 import logging
+import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from itertools import accumulate
 
 import asyncpg
 
-from broker.store.errors import StoreLost
+from broker.store.errors import BatchOutdated, StoreLost, StoreRefused
 from broker.store.interface import Batch, Commit, StoredBlock
 from broker.store.postgres.connections import CONNECT_TIMEOUT_S, Connections, ended
 from broker.store.postgres.faults import translated
 
-WRITER_LOCK = 0x70756273  # "pubs": one broker appends to a database at a time
+# "pubs": held by whoever appends to a database, by a broker that wants it alone against all.
+WRITER_LOCK = 0x70756273
+BROKER_LOCK = 0x70756272  # together with a broker's number: held by its writer
 APPEND_TIMEOUT_S = 30.0
+
+LOCK_ALONE = f"SELECT pg_try_advisory_lock({WRITER_LOCK})"
+UNLOCK_ALONE = f"SELECT pg_advisory_unlock({WRITER_LOCK})"
+_LOCK_SHARED = (
+    f"SELECT pg_try_advisory_lock_shared({WRITER_LOCK}) AND pg_try_advisory_lock({BROKER_LOCK}, $1)"
+)
 
 # Have the backend end, and the lock with it, where the broker that it works for is gone: it would
 # wait for another's lock for ever, and for a machine that was switched off two hours. Not every
@@ -33,30 +43,60 @@ Connect = Callable[[], Awaitable[asyncpg.Connection]]
 _logger = logging.getLogger("pubsub.store")
 
 # One round trip and one transaction: heads moved, blocks written, producers remembered.
-# Arrays run in step: $1 to $6 a block, $9 and $10 a topic, $11 to $14 a producer. The
+# Arrays run in step: $1 to $6 a block, $9 and $10 a topic, $11 to $14, $16 and $17 a producer. The
 # blocks' publishers lie one after another in $8, the refused ids of producers in $15. A block
-# whose topic is gone has no first_seq, which fails the statement as a whole.
+# whose topic is gone has no first_seq, nor has any where a producer's epoch is not the newest:
+# that fails the statement as a whole.
 _APPEND = """
-WITH moved AS (
+WITH {locked}moved AS (
     UPDATE topics SET head = head + added.count
-    FROM unnest($9::integer[], $10::bigint[]) AS added (topic_id, count)
+    FROM unnest($9::integer[], $10::bigint[]) AS added (topic_id, count){joined}
     WHERE topics.id = added.topic_id
     RETURNING topics.id, topics.head - added.count AS base
 ), remembered AS (
-    INSERT INTO producers (account_id, producer, last_id, refused)
-    SELECT account_id, producer, last_id, ($15::bigint[])[first_refused + 1 : after_refused]
-    FROM unnest($11::integer[], $12::text[], $13::bigint[], $14::integer[], $16::integer[])
-        AS mark (account_id, producer, last_id, first_refused, after_refused)
-    ON CONFLICT (account_id, producer)
-    DO UPDATE SET last_id = excluded.last_id, refused = excluded.refused
+    UPDATE producers
+    SET last_id = mark.last_id, refused = ($15::bigint[])[first_refused + 1 : after_refused]
+    FROM unnest(
+        $11::integer[], $12::text[], $13::bigint[], $14::integer[], $16::integer[], $17::bigint[]
+    ) AS mark (account_id, producer, last_id, first_refused, after_refused, epoch)
+    WHERE producers.account_id = mark.account_id
+      AND producers.producer = mark.producer
+      AND producers.epoch = mark.epoch
+    RETURNING producers.account_id
 )
 INSERT INTO blocks (topic_id, first_seq, count, batch, publishers, bodies)
-SELECT block.topic_id, moved.base + block.skipped + 1, block.count, $7,
+SELECT block.topic_id,
+       CASE WHEN (SELECT count(*) FROM remembered) = cardinality($11::integer[])
+            THEN moved.base + block.skipped + 1 END,
+       block.count, $7,
        ($8::integer[])[block.first_publisher + 1 : block.after_publisher], block.bodies
 FROM unnest($1::integer[], $2::bigint[], $3::integer[], $4::integer[], $5::integer[], $6::bytea[])
     AS block (topic_id, skipped, count, first_publisher, after_publisher, bodies)
 LEFT JOIN moved ON moved.id = block.topic_id
 RETURNING topic_id, first_seq, committed_at
+"""
+
+_APPEND_ALONE = _APPEND.format(locked="", joined="")
+
+# Brokers that lock the topics of a commit in one order cannot meet in a deadlock.
+_APPEND_SHARED = _APPEND.format(
+    locked="""locked AS MATERIALIZED (
+    SELECT id FROM topics WHERE id = ANY($9::integer[]) ORDER BY id FOR NO KEY UPDATE
+), """,
+    joined="\n    JOIN locked ON locked.id = added.topic_id",
+)
+
+_GONE_TOPICS = """
+SELECT wanted.id FROM unnest($1::integer[]) AS wanted (id)
+LEFT JOIN topics ON topics.id = wanted.id
+WHERE topics.id IS NULL
+"""
+
+_OLD_PRODUCERS = """
+SELECT wanted.account_id, wanted.producer
+FROM unnest($1::integer[], $2::text[], $3::bigint[]) AS wanted (account_id, producer, epoch)
+LEFT JOIN producers USING (account_id, producer)
+WHERE producers.epoch IS DISTINCT FROM wanted.epoch
 """
 
 _FIND = """
@@ -86,21 +126,24 @@ ORDER BY first_seq
 
 
 class BlockWriter:
-    """The one connection that appends."""
+    """A broker's one connection that appends.
 
-    def __init__(self, connect: Connect) -> None:
+    With `alone` no other broker can have one on the same database.
+    """
+
+    def __init__(self, connect: Connect, *, alone: bool) -> None:
         self._connect = connect
+        self._append = _APPEND_ALONE if alone else _APPEND_SHARED
+        self._number = None if alone else secrets.randbits(31)
         self._connection: asyncpg.Connection | None = None
         self._backend: int | None = None  # of the connection, also after it is lost
         self._unsure_of: int | None = None  # the batch whose append had no answer
 
     async def open(self) -> bool:
-        """Connect and take the lock; return False where another broker holds it."""
+        """Connect and take the lock; return False where it is held."""
         connection = await self._connect()
         try:
-            locked = await connection.fetchval(
-                "SELECT pg_try_advisory_lock($1)", WRITER_LOCK, timeout=CONNECT_TIMEOUT_S
-            )
+            locked = await self._locked(connection)
             for setting in _WATCH_CLIENT:
                 with suppress(asyncpg.FeatureNotSupportedError, asyncpg.InvalidParameterValueError):
                     await connection.execute(setting, timeout=CONNECT_TIMEOUT_S)
@@ -112,6 +155,13 @@ class BlockWriter:
             return False
         self._connection, self._backend = connection, connection.get_server_pid()
         return True
+
+    async def _locked(self, connection: asyncpg.Connection) -> bool:
+        if self._number is None:
+            asked = connection.fetchval(LOCK_ALONE, timeout=CONNECT_TIMEOUT_S)
+        else:
+            asked = connection.fetchval(_LOCK_SHARED, self._number, timeout=CONNECT_TIMEOUT_S)
+        return bool(await asked)
 
     async def close(self) -> None:
         connection, self._connection = self._connection, None
@@ -132,15 +182,40 @@ class BlockWriter:
         self._unsure_of = batch.id
         try:
             connection = await self._connected()
-            with translated():
-                rows = await connection.fetch(
-                    _APPEND, *_append_arguments(batch), timeout=APPEND_TIMEOUT_S
-                )
+            try:
+                with translated():
+                    rows = await connection.fetch(
+                        self._append, *_append_arguments(batch), timeout=APPEND_TIMEOUT_S
+                    )
+            except StoreRefused as error:
+                if isinstance(error.__cause__, asyncpg.NotNullViolationError):
+                    await self._tell_outdated(connection, batch)
+                raise
         except StoreLost:
             self.drop()
             raise
         self._unsure_of = None
         return _commit(batch, rows)
+
+    async def _tell_outdated(self, connection: asyncpg.Connection, batch: Batch) -> None:
+        """Raise `BatchOutdated` where topics are gone or producers taken over."""
+        marks = batch.producers
+        with translated():
+            topics = await connection.fetch(
+                _GONE_TOPICS, [block.topic_id for block in batch.blocks], timeout=APPEND_TIMEOUT_S
+            )
+            producers = await connection.fetch(
+                _OLD_PRODUCERS,
+                [mark.account_id for mark in marks],
+                [mark.producer for mark in marks],
+                [mark.epoch for mark in marks],
+                timeout=APPEND_TIMEOUT_S,
+            )
+        if topics or producers:
+            raise BatchOutdated(
+                frozenset(row["id"] for row in topics),
+                frozenset((row["account_id"], row["producer"]) for row in producers),
+            )
 
     async def find(self, batch: Batch) -> Commit | None:
         try:
@@ -257,6 +332,7 @@ def _append_arguments(batch: Batch) -> tuple[object, ...]:
         refused_ends[:-1],
         refused,
         refused_ends[1:],
+        [mark.epoch for mark in marks],
     )
 
 

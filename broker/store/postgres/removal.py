@@ -73,10 +73,8 @@ WHERE topics.id = $1 AND gone.seq IS NOT NULL
 RETURNING topics.tail
 """
 
-_DELETE_TOPIC = """
-WITH blocks_too AS (DELETE FROM blocks WHERE topic_id = $1)
-DELETE FROM topics WHERE id = $1
-"""
+# The topic first, which waits for appends of other brokers: then all its blocks can be seen.
+_DELETE_TOPIC = ("DELETE FROM topics WHERE id = $1", "DELETE FROM blocks WHERE topic_id = $1")
 
 
 _DISOWN_ONE = """
@@ -116,8 +114,9 @@ class Remover:
 
     async def delete_topic(self, topic_id: int) -> None:
         with translated():
-            async with self._connections.borrowed() as connection:
-                await connection.execute(_DELETE_TOPIC, topic_id)
+            async with self._connections.borrowed() as connection, connection.transaction():
+                for statement in _DELETE_TOPIC:
+                    await connection.execute(statement, topic_id)
         self._small.pop(topic_id, None)
 
     async def delete_account(self, account_id: int) -> None:

@@ -93,6 +93,11 @@ def sample_sql() -> str:
     return (resources.files(__package__) / "sample.sql").read_text("utf-8")
 
 
+async def is_old(connection: asyncpg.Connection) -> bool:
+    """Whether there is something to migrate."""
+    return await schema_version(connection) < migrations()[-1].version
+
+
 async def schema_version(connection: asyncpg.Connection) -> int:
     """Return the schema's version, 0 where the database has none."""
     if await connection.fetchval("SELECT to_regclass('pubsub_schema')") is None:

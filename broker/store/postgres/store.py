@@ -2,9 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import asyncpg
 
@@ -15,6 +17,7 @@ from broker.store.interface import (
     Batch,
     Commit,
     Credentials,
+    CursorMove,
     ProducerMark,
     StoredBlock,
     SubscriptionRecord,
@@ -24,9 +27,11 @@ from broker.store.interface import (
 from broker.store.postgres.catalogue import Catalogue
 from broker.store.postgres.connections import CONNECT_TIMEOUT_S, Connections, ended
 from broker.store.postgres.faults import told, translated
-from broker.store.postgres.log import BlockReader, BlockWriter
+from broker.store.postgres.log import LOCK_ALONE, UNLOCK_ALONE, BlockReader, BlockWriter
+from broker.store.postgres.news import NewsChannel
 from broker.store.postgres.removal import Remover
-from broker.store.postgres.schema import migrate
+from broker.store.postgres.schema import is_old, migrate
+from broker.store.postgres.sessions import Sessions
 from protocol.names import Role
 
 OLDEST_SERVER = 15
@@ -63,14 +68,6 @@ UNREADABLE = (
     " password write / as %2F, ? as %3F, # as %23, @ as %40, : as %3A and % as %25."
 )
 
-_SAVE_CURSORS = """
-UPDATE subscriptions SET cursor = moved.seq
-FROM unnest($1::integer[], $2::integer[], $3::bigint[]) AS moved (account_id, topic_id, seq)
-WHERE subscriptions.account_id = moved.account_id
-  AND subscriptions.topic_id = moved.topic_id
-  AND subscriptions.cursor < moved.seq
-"""
-
 
 class PostgresStore:
     """A store in a database that someone else runs.
@@ -79,8 +76,17 @@ class PostgresStore:
     `host`, several hosts, `passfile`, server settings.
     """
 
-    def __init__(self, url: str, *, allow_unsafe: bool = False, wait_s: float = 30.0) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        allow_unsafe: bool = False,
+        wait_s: float = 30.0,
+        alone: bool = False,
+    ) -> None:
         self._allow_unsafe = allow_unsafe
+        self._alone = alone  # no other broker can come to this database
+        self._news = NewsChannel(self._connect)
         self._wait_s = wait_s
         self._connections: Connections | None = None
         self._told = _without_password(url)
@@ -105,6 +111,7 @@ class PostgresStore:
     async def close(self) -> None:
         connections, self._connections = self._connections, None
         if connections is not None:
+            await self._news.close()
             await self._writer.close()
             await connections.close()
 
@@ -144,20 +151,25 @@ class PostgresStore:
     async def summaries(self) -> list[TopicSummary]:
         return await self._catalogue.summaries()
 
-    async def subscribe(self, account_id: int, topic_id: int, cursor: int) -> None:
-        await self._catalogue.subscribe(account_id, topic_id, cursor)
+    # sessions
 
-    async def unsubscribe(self, account_id: int, topic_id: int) -> bool:
-        return await self._catalogue.unsubscribe(account_id, topic_id)
+    async def begin_session(self, account_id: int) -> int | None:
+        return await self._sessions.begin(account_id)
+
+    async def begin_producer(self, account_id: int, producer: str) -> ProducerMark | None:
+        return await self._sessions.begin_producer(account_id, producer)
+
+    async def subscribe(self, account_id: int, topic_id: int, cursor: int, epoch: int) -> None:
+        await self._sessions.subscribe(account_id, topic_id, cursor, epoch)
+
+    async def unsubscribe(self, account_id: int, topic_id: int, epoch: int) -> bool:
+        return await self._sessions.unsubscribe(account_id, topic_id, epoch)
 
     async def subscriptions(self, account_id: int) -> list[SubscriptionRecord]:
         return await self._catalogue.subscriptions(account_id)
 
     async def receipts(self, topic_id: int, seq: int) -> tuple[int, int]:
         return await self._catalogue.receipts(topic_id, seq)
-
-    async def producer(self, account_id: int, producer: str) -> ProducerMark | None:
-        return await self._catalogue.producer(account_id, producer)
 
     # the log
 
@@ -180,11 +192,24 @@ class PostgresStore:
 
     # cursors
 
-    async def save_cursors(self, moved: Sequence[tuple[int, int, int]]) -> None:
-        assert self._connections is not None
-        with translated():
-            async with self._connections.borrowed() as connection:
-                await connection.execute(_SAVE_CURSORS, *map(list, zip(*moved, strict=True)))
+    async def save_cursors(self, moved: Sequence[CursorMove]) -> list[CursorMove]:
+        return await self._sessions.save_cursors(moved)
+
+    # other brokers
+
+    @property
+    def block_bytes(self) -> int | None:
+        return None
+
+    @property
+    def shared(self) -> bool:
+        return not self._alone
+
+    def listen(self, heard: Callable[[str | None], None]) -> None:
+        self._news.heard = heard
+
+    async def tell(self, news: str) -> None:
+        await self._news.tell(news)
 
     # opening and closing
 
@@ -192,9 +217,8 @@ class PostgresStore:
         connection = await self._connect_once_up()
         try:
             await self._check(connection)
-            # Before migrating: the schema of a database that is being served stays as it is.
+            await self._bring_up_to_date(connection)
             await self._take_lock()
-            await migrate(connection)
             await self._check_rights(connection)
         finally:
             await ended(connection.close())
@@ -203,6 +227,9 @@ class PostgresStore:
         await self._catalogue.open()
         self._reader = BlockReader(self._connections, self._catalogue.emails)
         self._remover = Remover(self._connections)
+        self._sessions = Sessions(self._connections)
+        if self.shared:
+            await self._news.open()
 
     async def _connect(self) -> asyncpg.Connection:
         return await asyncpg.connect(**self._target, timeout=CONNECT_TIMEOUT_S)
@@ -248,6 +275,29 @@ class PostgresStore:
                 " message could be lost in a power cut. Turn it on, or say --allow-unsafe-store."
             )
 
+    async def _bring_up_to_date(self, connection: asyncpg.Connection) -> None:
+        """Migrate, unless another broker serves the database as it is: then that goes on."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + LOCK_WAIT_S
+        told_so = False
+        while await is_old(connection):
+            if await connection.fetchval(LOCK_ALONE):
+                try:
+                    await migrate(connection)
+                finally:
+                    await connection.execute(UNLOCK_ALONE)
+                return
+            if loop.time() > deadline:
+                raise StoreUnusable(
+                    f"Another broker is serving the database at {self._told}, whose schema this"
+                    " release has to change. Stop all brokers on it first, then start this one."
+                )
+            if not told_so:
+                self._tell_that_it_waits()
+                told_so = True
+            await asyncio.sleep(POLL_S)
+        await migrate(connection)  # which refuses a newer one
+
     async def _check_rights(self, connection: asyncpg.Connection) -> None:
         lacking = await connection.fetchval(_LACKING)
         if lacking:
@@ -257,26 +307,31 @@ class PostgresStore:
             )
 
     async def _take_lock(self) -> None:
-        self._writer = BlockWriter(self._connect)
+        self._writer = BlockWriter(self._connect, alone=self._alone)
         if await self._writer.open():
             return
         loop = asyncio.get_running_loop()
         deadline = loop.time() + LOCK_WAIT_S
+        self._tell_that_it_waits()
+        while not await self._writer.open():
+            if loop.time() > deadline:
+                raise StoreUnusable(
+                    f"Another broker is serving the database at {self._told}, and shares it with"
+                    " none: one of an older release. Connect to that one, stop it first, or give"
+                    " this one a database of its own."
+                )
+            await asyncio.sleep(POLL_S)
+
+    def _tell_that_it_waits(self) -> None:
         _logger.warning(
             "another broker is serving the database at %s; waiting up to %g s for it to end",
             self._told,
             LOCK_WAIT_S,
         )
-        while not await self._writer.open():
-            if loop.time() > deadline:
-                raise StoreUnusable(
-                    f"Another broker is serving the database at {self._told}. Connect to that one,"
-                    " stop it first, or give this one a database of its own."
-                )
-            await asyncio.sleep(POLL_S)
 
     async def _abandon(self) -> None:
         """Leave nothing open after an opening that failed."""
+        await self._news.close()
         if hasattr(self, "_writer"):
             self._writer.drop()
         if self._connections is not None:
@@ -288,7 +343,7 @@ class EmbeddedStore(PostgresStore):
     """A store in PostgreSQL that runs as our own child, out of a data directory."""
 
     def __init__(self, data_dir: Path, *, wait_s: float = 30.0) -> None:
-        super().__init__("", wait_s=wait_s)
+        super().__init__("", wait_s=wait_s, alone=True)
         self._server = EmbeddedPostgres(data_dir)
         self._told = str(data_dir)
 
@@ -323,5 +378,9 @@ def _remedy(error: Exception) -> str:
 
 def _without_password(url: str) -> str:
     # Not urlsplit: it raises for some URLs, and ends the password at a slash.
-    place = url.partition("://")[2].partition("?")[0].rpartition("@")[2]
-    return place if place and not place.startswith("/") else f"localhost{place}"
+    place, _, query = url.partition("://")[2].partition("?")
+    place = place.rpartition("@")[2]
+    if place and not place.startswith("/"):
+        return place
+    folder = re.search(r"(?:^|&)host=([^&]*)", query)
+    return (unquote(folder[1]) if folder else "localhost") + place

@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import TypeVar
@@ -10,11 +11,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from broker.store.errors import StoreLost
+from broker.store.errors import BatchOutdated, StoreLost, StoreRefused, Superseded
 from broker.store.interface import (
     Account,
     Batch,
     Credentials,
+    CursorMove,
     NewBlock,
     ProducerMark,
     Store,
@@ -314,31 +316,88 @@ async def test_a_batch_that_was_not_stored_is_not_found(
 # producers
 
 
-async def test_a_new_producer_has_no_mark(store: Store, shop: Account) -> None:
-    assert await store.producer(shop.id, "till 1") is None
+async def test_a_new_producer_has_come_to_nothing(store: Store, shop: Account) -> None:
+    mark = await store.begin_producer(shop.id, "till 1")
+    assert mark is not None
+    assert mark == ProducerMark(shop.id, "till 1", 0, epoch=mark.epoch)
+
+
+async def test_a_producer_of_no_account_cannot_begin(store: Store, shop: Account) -> None:
+    assert await store.begin_producer(shop.id + 1, "till 1") is None
 
 
 async def test_producers_are_remembered_together_with_their_messages(
     store: Store, orders: TopicRecord, shop: Account, depot: Account
 ) -> None:
     marks = [
-        ProducerMark(shop.id, "till 1", 7, (2, 5)),
-        ProducerMark(shop.id, "till 2", 3),
-        ProducerMark(depot.id, "till 1", 2**63 - 1, (1,)),
+        await come_to(store, shop, "till 1", 7, (2, 5)),
+        await come_to(store, shop, "till 2", 3),
+        await come_to(store, depot, "till 1", 2**63 - 1, (1,)),
     ]
     await store.append(Batch(next(_batch_ids), [block(orders, shop, "a")], {orders.id: 0}, marks))
     for mark in marks:
-        assert await store.producer(mark.account_id, mark.producer) == mark
-    assert await store.producer(depot.id, "till 2") is None
+        assert await begun_again(store, mark) == mark
+    assert await begun_again(store, ProducerMark(depot.id, "till 2", 0, epoch=0)) == ProducerMark(
+        depot.id, "till 2", 0, epoch=0
+    )
 
 
 async def test_a_newer_mark_takes_the_place_of_the_older(
     store: Store, orders: TopicRecord, shop: Account
 ) -> None:
-    older, newer = ProducerMark(shop.id, "p", 7, (2, 5)), ProducerMark(shop.id, "p", 9, (8,))
+    older = await come_to(store, shop, "p", 7, (2, 5))
+    newer = replace(older, last_id=9, refused=(8,))
     await store.append(batch(block(orders, shop, "a"), mark=older))
     await store.append(batch(block(orders, shop, "b"), mark=newer))
-    assert await store.producer(shop.id, "p") == newer
+    assert await begun_again(store, newer) == newer
+
+
+async def test_nothing_of_an_older_session_of_a_producer_is_stored(
+    store: Store, orders: TopicRecord, stock: TopicRecord, shop: Account
+) -> None:
+    older = await come_to(store, shop, "p", 1)
+    await store.append(batch(block(orders, shop, "a"), mark=older))
+    newer = await come_to(store, shop, "p", 2)
+    late = batch(block(orders, shop, "b"), block(stock, shop, "c"), mark=replace(older, last_id=2))
+    with pytest.raises(BatchOutdated) as outdated:
+        await store.append(late)
+    assert outdated.value.producers == {(shop.id, "p")}
+    assert outdated.value.topics == frozenset()
+    assert await read(store, stock) == {}
+    await store.append(batch(block(orders, shop, "B"), mark=newer))
+    assert await read(store, orders) == {1: b'"a"\n', 2: b'"B"\n'}
+    assert await begun_again(store, newer) == newer
+
+
+async def test_nothing_is_stored_of_a_batch_one_of_whose_topics_is_gone(
+    store: Store, orders: TopicRecord, stock: TopicRecord, shop: Account
+) -> None:
+    await store.delete_topic(orders.id)
+    mark = await come_to(store, shop, "p", 1)
+    with pytest.raises(BatchOutdated) as outdated:
+        await store.append(batch(block(orders, shop, "a"), block(stock, shop, "b"), mark=mark))
+    assert outdated.value.topics == {orders.id}
+    assert outdated.value.producers == frozenset()
+    assert await read(store, stock) == {}
+    assert await append(store, block(stock, shop, "b")) == [1]
+    assert await begun_again(store, mark) == replace(mark, last_id=0)
+
+
+async def come_to(
+    store: Store, account: Account, producer: str, last_id: int, refused: tuple[int, ...] = ()
+) -> ProducerMark:
+    """Begin a session of the producer; return the mark that it stores with its next message."""
+    mark = await store.begin_producer(account.id, producer)
+    assert mark is not None
+    return replace(mark, last_id=last_id, refused=refused)
+
+
+async def begun_again(store: Store, mark: ProducerMark) -> ProducerMark:
+    """Return how far the producer of `mark` has come, which its next session is told."""
+    again = await store.begin_producer(mark.account_id, mark.producer)
+    assert again is not None
+    assert again.epoch > mark.epoch
+    return replace(again, epoch=mark.epoch)
 
 
 # subscriptions and cursors
@@ -347,9 +406,9 @@ async def test_a_newer_mark_takes_the_place_of_the_older(
 async def test_subscriptions_come_oldest_topic_first(
     store: Store, orders: TopicRecord, stock: TopicRecord, ann: Account, bob: Account
 ) -> None:
-    await store.subscribe(ann.id, stock.id, 0)
-    await store.subscribe(ann.id, orders.id, 0)
-    await store.subscribe(bob.id, stock.id, 0)
+    await subscribe(store, ann, stock, 0)
+    await subscribe(store, ann, orders, 0)
+    await subscribe(store, bob, stock, 0)
     assert [one.topic for one in await store.subscriptions(ann.id)] == [orders, stock]
     assert [one.topic for one in await store.subscriptions(bob.id)] == [stock]
 
@@ -358,7 +417,7 @@ async def test_a_subscription_tells_its_cursor_and_the_head_of_its_topic(
     store: Store, orders: TopicRecord, shop: Account, ann: Account
 ) -> None:
     await append(store, block(orders, shop, "a", "b", "c"))
-    await store.subscribe(ann.id, orders.id, 2)
+    await subscribe(store, ann, orders, 2)
     (found,) = await store.subscriptions(ann.id)
     assert (found.cursor, found.topic.head) == (2, 3)
 
@@ -368,7 +427,7 @@ async def test_subscribing_again_puts_the_cursor_anywhere(
 ) -> None:
     await append(store, block(orders, shop, "a", "b", "c"))
     for cursor in (3, 0, 2):
-        await store.subscribe(ann.id, orders.id, cursor)
+        await subscribe(store, ann, orders, cursor)
         assert await cursors(store, ann) == {"ORDERS": cursor}
 
 
@@ -377,9 +436,10 @@ async def test_unsubscribing_takes_the_subscription_away_once(
 ) -> None:
     for account in (ann, bob):
         for topic in (orders, stock):
-            await store.subscribe(account.id, topic.id, 0)
-    assert await store.unsubscribe(ann.id, orders.id) is True
-    assert await store.unsubscribe(ann.id, orders.id) is False
+            await subscribe(store, account, topic, 0)
+    epoch = await session(store, ann)
+    assert await store.unsubscribe(ann.id, orders.id, epoch) is True
+    assert await store.unsubscribe(ann.id, orders.id, epoch) is False
     assert await cursors(store, ann) == {"STOCK": 0}
     assert await cursors(store, bob) == {"ORDERS": 0, "STOCK": 0}
 
@@ -389,8 +449,8 @@ async def test_cursors_move_forward_and_never_back(
 ) -> None:
     for account in (ann, bob):
         for topic in (orders, stock):
-            await store.subscribe(account.id, topic.id, 5)
-    await store.save_cursors([(ann.id, orders.id, 9), (ann.id, stock.id, 4), (bob.id, stock.id, 6)])
+            await subscribe(store, account, topic, 5)
+    await save(store, (ann, orders, 9), (ann, stock, 4), (bob, stock, 6))
     assert await cursors(store, ann) == {"ORDERS": 9, "STOCK": 5}
     assert await cursors(store, bob) == {"ORDERS": 5, "STOCK": 6}
 
@@ -398,8 +458,66 @@ async def test_cursors_move_forward_and_never_back(
 async def test_saving_the_cursor_of_no_subscription_makes_none(
     store: Store, orders: TopicRecord, ann: Account
 ) -> None:
-    await store.save_cursors([(ann.id, orders.id, 9)])
+    await save(store, (ann, orders, 9))
     assert await store.subscriptions(ann.id) == []
+
+
+async def test_each_session_has_a_higher_epoch_than_those_before(
+    store: Store, ann: Account, bob: Account
+) -> None:
+    epochs = [await session(store, ann) for _ in range(3)]
+    assert epochs == sorted(set(epochs))
+    assert await store.begin_session(ann.id + bob.id + 1) is None
+
+
+async def test_an_older_session_changes_nothing(
+    store: Store, orders: TopicRecord, stock: TopicRecord, ann: Account, bob: Account
+) -> None:
+    older = await subscribe(store, ann, orders, 5)
+    await subscribe(store, bob, orders, 5)
+    newer = await session(store, ann)
+    with pytest.raises(Superseded):
+        await store.subscribe(ann.id, orders.id, 0, older)
+    with pytest.raises(Superseded):
+        await store.subscribe(ann.id, stock.id, 0, older)
+    with pytest.raises(Superseded):
+        await store.unsubscribe(ann.id, orders.id, older)
+    bobs = await session(store, bob)
+    late = CursorMove(ann.id, orders.id, 9, older)
+    assert await store.save_cursors([late, CursorMove(bob.id, orders.id, 6, bobs)]) == [late]
+    assert await cursors(store, ann) == {"ORDERS": 5}
+    assert await cursors(store, bob) == {"ORDERS": 6}
+    assert await store.save_cursors([CursorMove(ann.id, orders.id, 7, newer)]) == []
+    assert await cursors(store, ann) == {"ORDERS": 7}
+
+
+async def test_a_topic_that_is_gone_cannot_be_subscribed_to(
+    store: Store, orders: TopicRecord, ann: Account
+) -> None:
+    await store.delete_topic(orders.id)
+    with pytest.raises(StoreRefused):
+        await subscribe(store, ann, orders, 0)
+
+
+async def session(store: Store, account: Account) -> int:
+    epoch = await store.begin_session(account.id)
+    assert epoch is not None
+    return epoch
+
+
+async def subscribe(store: Store, account: Account, topic: TopicRecord, cursor: int) -> int:
+    """Subscribe in a session of its own, and return that one's epoch."""
+    epoch = await session(store, account)
+    await store.subscribe(account.id, topic.id, cursor, epoch)
+    return epoch
+
+
+async def save(store: Store, *moves: tuple[Account, TopicRecord, int]) -> None:
+    epochs = {account.id: await session(store, account) for account, _, _ in moves}
+    moved = [
+        CursorMove(account.id, topic.id, seq, epochs[account.id]) for account, topic, seq in moves
+    ]
+    assert await store.save_cursors(moved) == []
 
 
 async def cursors(store: Store, account: Account) -> dict[str, int]:
@@ -413,9 +531,9 @@ async def test_receipts_count_the_cursors_at_or_past_a_seq(
     store: Store, orders: TopicRecord, stock: TopicRecord, ann: Account, bob: Account
 ) -> None:
     assert await store.receipts(orders.id, 1) == (0, 0)
-    await store.subscribe(ann.id, orders.id, 3)
-    await store.subscribe(bob.id, orders.id, 5)
-    await store.subscribe(bob.id, stock.id, 9)
+    await subscribe(store, ann, orders, 3)
+    await subscribe(store, bob, orders, 5)
+    await subscribe(store, bob, stock, 9)
     assert [await store.receipts(orders.id, seq) for seq in (0, 3, 4, 5, 6)] == [
         (2, 2),
         (2, 2),
@@ -431,7 +549,7 @@ async def test_a_summary_adds_up_what_is_unread(
     await append(store, block(orders, shop, "a"))
     newest = await store.append(batch(block(orders, shop, "b", "c"), block(orders, shop, "d")))
     for account, topic, cursor in [(ann, orders, 1), (bob, orders, 4), (bob, stock, 0)]:
-        await store.subscribe(account.id, topic.id, cursor)
+        await subscribe(store, account, topic, cursor)
     first, second = await store.summaries()
     assert (first.record.name, first.record.head, first.published_at) == (
         "ORDERS",
@@ -448,12 +566,12 @@ async def test_a_summary_says_since_when_the_oldest_unread_message_waits(
 ) -> None:
     commits = [await store.append(batch(block(orders, shop, *"abc"))) for _ in range(3)]
     for cursor, waiting in [(0, 0), (2, 0), (3, 1), (4, 1), (6, 2), (8, 2)]:
-        await store.subscribe(ann.id, orders.id, cursor)
-        await store.subscribe(bob.id, orders.id, 9)
-        await store.subscribe(bob.id, stock.id, 0)
+        await subscribe(store, ann, orders, cursor)
+        await subscribe(store, bob, orders, 9)
+        await subscribe(store, bob, stock, 0)
         first, second = await store.summaries()
         assert (first.unread_since, second.unread_since) == (commits[waiting].committed_at, None)
-    await store.subscribe(ann.id, orders.id, 9)
+    await subscribe(store, ann, orders, 9)
     assert (await store.summaries())[0].unread_since is None
 
 
@@ -498,7 +616,7 @@ async def test_a_batch_whose_answer_was_lost_is_stored_once_when_it_is_given_aga
     shop = await made(store, "shop@b.c", Role.PUBLISHER)
     orders = await made_topic(store, "ORDERS", shop)
     await append(store, block(orders, shop, "a"))
-    mark = ProducerMark(shop.id, "p", 1)
+    mark = await come_to(store, shop, "p", 1)
     wanted = batch(
         block(orders, shop, "b", "c"), block(orders, shop, "d"), heads={orders.id: 1}, mark=mark
     )
@@ -510,7 +628,7 @@ async def test_a_batch_whose_answer_was_lost_is_stored_once_when_it_is_given_aga
     assert [*commit.first_seqs] == [2, 4]
     assert await append(store, block(orders, shop, "e")) == [5]
     assert b"".join((await read(store, orders)).values()) == encode_bodies("abcde")
-    assert await store.producer(shop.id, "p") == mark
+    assert await begun_again(store, mark) == mark
 
 
 async def test_a_batch_whose_answer_was_lost_can_be_looked_for_instead(
@@ -644,8 +762,8 @@ async def test_what_was_taken_out_is_not_unread(
 ) -> None:
     await append(store, block(orders, shop, "a", "b", "c"))
     await append(store, block(orders, shop, "d", "e"))
-    await store.subscribe(ann.id, orders.id, 1)
-    await store.subscribe(bob.id, orders.id, 4)
+    await subscribe(store, ann, orders, 1)
+    await subscribe(store, bob, orders, 4)
     await take_out(store, orders.id, 3)
     (summary,) = await store.summaries()
     assert (summary.record.tail, summary.behind, summary.unread) == (3, 2, 2 + 1)
@@ -666,16 +784,16 @@ async def test_a_topic_tells_who_made_it(store: Store, shop: Account, depot: Acc
 async def test_a_deleted_topic_leaves_nothing_behind(
     store: Store, orders: TopicRecord, stock: TopicRecord, shop: Account, ann: Account
 ) -> None:
-    mark = ProducerMark(shop.id, "p", 1)
+    mark = await come_to(store, shop, "p", 1)
     await store.append(batch(block(orders, shop, "a"), block(stock, shop, "1"), mark=mark))
-    await store.subscribe(ann.id, orders.id, 0)
-    await store.subscribe(ann.id, stock.id, 0)
+    await subscribe(store, ann, orders, 0)
+    await subscribe(store, ann, stock, 0)
     await store.delete_topic(orders.id)
     await store.delete_topic(orders.id)  # a repeat is harmless
     assert [one.name for one in await store.topics()] == ["STOCK"]
     assert await store.read(orders.id, 1, PLENTY) == []
     assert await cursors(store, ann) == {"STOCK": 0}
-    assert await store.producer(shop.id, "p") == mark
+    assert await begun_again(store, mark) == mark
     assert await append(store, block(stock, shop, "2")) == [2]
 
 
@@ -694,7 +812,7 @@ async def test_a_deleted_account_is_not_there_and_its_messages_are_nobodys(
     store: Store, orders: TopicRecord, shop: Account, depot: Account
 ) -> None:
     await append(store, NewBlock(orders.id, 2, [shop.id, depot.id], encode_bodies("ab")))
-    mark = ProducerMark(shop.id, "p", 7)
+    mark = await come_to(store, shop, "p", 7)
     await store.append(batch(block(orders, shop, "c"), mark=mark))
     assert await read(store, orders)  # who published is known by now
     await store.delete_account(shop.id)
@@ -703,14 +821,14 @@ async def test_a_deleted_account_is_not_there_and_its_messages_are_nobodys(
     found = await store.read(orders.id, 1, PLENTY)
     assert [one.publishers for one in found] == [("", "depot@b.c"), ("",)]
     assert [one.creator_id for one in await store.topics()] == [None]
-    assert await store.producer(shop.id, "p") is None
+    assert await store.begin_producer(shop.id, "p") is None
 
 
 async def test_a_deleted_accounts_subscriptions_are_gone_and_others_stay(
     store: Store, orders: TopicRecord, ann: Account, bob: Account
 ) -> None:
-    await store.subscribe(ann.id, orders.id, 0)
-    await store.subscribe(bob.id, orders.id, 0)
+    await subscribe(store, ann, orders, 0)
+    await subscribe(store, bob, orders, 0)
     await store.delete_account(ann.id)
     assert await store.receipts(orders.id, 0) == (1, 1)
     again = await made(store, "ann@b.c", Role.PUBLISHER)

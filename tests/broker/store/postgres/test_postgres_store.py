@@ -14,8 +14,8 @@ from urllib.parse import parse_qs, quote, urlsplit
 import asyncpg
 import pytest
 
-from broker.store.errors import StoreLost, StoreRefused, StoreUnusable
-from broker.store.interface import Account, Batch, Commit, NewBlock, TopicRecord
+from broker.store.errors import BatchOutdated, StoreLost, StoreUnusable
+from broker.store.interface import Account, Batch, Commit, CursorMove, NewBlock, TopicRecord
 from broker.store.postgres import PostgresStore, schema
 from broker.store.postgres.log import WRITER_LOCK, BlockWriter
 from protocol.frames import encode_bodies
@@ -164,7 +164,7 @@ async def test_a_connection_on_which_the_lock_cannot_be_asked_for_is_not_left_op
     connection = create_autospec(asyncpg.Connection, instance=True)
     connection.fetchval.side_effect = asyncpg.ConnectionDoesNotExistError("it broke")
     with pytest.raises(asyncpg.ConnectionDoesNotExistError):
-        await BlockWriter(AsyncMock(return_value=connection)).open()
+        await BlockWriter(AsyncMock(return_value=connection), alone=True).open()
     connection.terminate.assert_called_once_with()
 
 
@@ -193,7 +193,7 @@ async def test_the_catalogue_goes_on_after_its_connections_have_ended(
     assert await in_the_end(store.topics) == [orders]
     assert await in_the_end(lambda: store.find_account("shop@b.c")) == shop
     assert await in_the_end(lambda: store.read(orders.id, 1, PLENTY)) == []
-    await in_the_end(lambda: store.save_cursors([(shop.id, orders.id, 1)]))
+    await in_the_end(lambda: store.save_cursors([CursorMove(shop.id, orders.id, 1, 0)]))
 
 
 def socket_of(url: str) -> str:
@@ -228,8 +228,9 @@ async def test_a_batch_to_a_topic_that_was_deleted_is_refused_as_a_whole(
         blocks=[*batch(orders, shop, "a").blocks, *batch(news, shop, "b").blocks],
         heads={orders.id: 0, news.id: 0},
     )
-    with pytest.raises(StoreRefused):
+    with pytest.raises(BatchOutdated) as outdated:
         await store.append(both)
+    assert outdated.value.topics == {news.id}
     assert await bodies(store, orders) == b""
     assert [*(await store.append(batch(orders, shop, "c"))).first_seqs] == [1]
 
@@ -283,9 +284,9 @@ def without_patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("without_patience")
-async def test_a_second_store_on_the_same_database_is_refused(
-    store: PostgresStore, database: str
-) -> None:
+async def test_beside_a_store_that_shares_with_none_no_other_can_be_opened(database: str) -> None:
+    store = PostgresStore(database, alone=True)
+    await store.open()
     before = await relations(database)
     text = await refusal(database)
     assert text.startswith("Another broker is serving the database")
@@ -293,6 +294,53 @@ async def test_a_second_store_on_the_same_database_is_refused(
     assert await relations(database) == before
     shop, orders = await shop_and_orders(store)
     assert [*(await store.append(batch(orders, shop, "a"))).first_seqs] == [1]
+    await store.close()
+
+
+async def test_stores_on_one_database_give_seqs_from_one_row(
+    store: PostgresStore, database: str
+) -> None:
+    other = PostgresStore(database)
+    await other.open()
+    shop, orders = await shop_and_orders(store)
+    for number in range(5):
+        assert [*(await store.append(batch(orders, shop, "a"))).first_seqs] == [2 * number + 1]
+        assert [*(await other.append(batch(orders, shop, "b"))).first_seqs] == [2 * number + 2]
+    await other.close()
+
+
+async def test_stores_that_append_to_the_same_topics_in_any_order_do_not_wait_for_a_deadlock(
+    store: PostgresStore, admin: asyncpg.Connection, database: str
+) -> None:
+    other = PostgresStore(database)
+    await other.open()
+    shop, orders = await shop_and_orders(store)
+    topics = [orders]
+    for number in range(30):
+        made = await store.create_topic(f"T{number}", shop.id)
+        assert made is not None
+        topics.append(made)
+
+    async def append(to: PostgresStore, order: list[TopicRecord]) -> None:
+        for _ in range(30):
+            some = [batch(topic, shop, "x") for topic in order]
+            await to.append(
+                replace(
+                    some[0],
+                    blocks=[one for part in some for one in part.blocks],
+                    heads={topic.id: 0 for topic in order},
+                )
+            )
+
+    await asyncio.gather(append(store, topics), append(other, topics[::-1]))
+    assert (
+        await admin.fetchval(
+            "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
+        )
+        == 0
+    )
+    assert {topic.head for topic in await store.topics()} == {60}
+    await other.close()
 
 
 async def test_a_database_is_free_again_when_its_store_is_closed(database: str) -> None:
@@ -378,7 +426,9 @@ async def test_a_database_that_a_broker_serves_is_not_migrated_underneath_it(
     newer = schema.Migration(len(known) + 1, "newer", "CREATE TABLE newer (id integer)")
     monkeypatch.setattr(schema, "migrations", lambda: [*known, newer])
     before = await relations(database)
-    assert (await refusal(database)).startswith("Another broker is serving the database")
+    text = await refusal(database)
+    assert text.startswith("Another broker is serving the database")
+    assert "Stop all brokers" in text
     assert await relations(database) == before
 
 
