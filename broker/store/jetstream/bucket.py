@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from broker.store.errors import StoreLost
-from broker.store.jetstream.connection import ANSWER_TIMEOUT_S, all_of
+from broker.store.jetstream.connection import all_of
 from broker.store.jetstream.streams import Message, Streams, WrongLast
 
 T = TypeVar("T")
@@ -73,7 +73,7 @@ class Bucket(Generic[T]):
 
     async def next_number(self, key: str) -> int:
         """Return a number that is above all that this bucket has given out."""
-        return await self._streams.write(self._subject + key, b"", {}, ANSWER_TIMEOUT_S)
+        return await self._streams.write_patiently(self._subject + key, b"", {})
 
     async def keys(self, pattern: str = ">") -> list[str]:
         """Return the keys there are, those where only a marker is left included."""
@@ -104,9 +104,7 @@ class Bucket(Generic[T]):
     ) -> int | None:
         expected = {"Nats-Expected-Last-Subject-Sequence": str(revision), **headers}
         try:
-            return await self._streams.write(
-                self._subject + key, payload, expected, ANSWER_TIMEOUT_S
-            )
+            return await self._streams.write_patiently(self._subject + key, payload, expected)
         except WrongLast:
             return None
 

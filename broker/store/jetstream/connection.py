@@ -12,11 +12,11 @@ import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from broker.store.errors import StoreLost, StoreUnusable
 from broker.store.jetstream.address import Address
-from broker.store.jetstream.faults import NobodyAnswers
+from broker.store.jetstream.faults import NoAnswer, NobodyAnswers
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
@@ -26,8 +26,9 @@ CONNECT_TIMEOUT_S = 3
 RECONNECT_S = 0.1
 PING_S = 5  # a server that is silent for two of these is left
 CLOSE_TIMEOUT_S = 5.0
-ANSWER_TIMEOUT_S = 3.0  # what a cluster that is well may take
 AT_A_TIME = 256  # questions of one kind that are under way together
+
+T = TypeVar("T")
 
 _NO_RESPONDERS = "503"
 
@@ -113,7 +114,7 @@ class Connection:
         subject: str,
         payload: bytes = b"",
         headers: dict[str, str] | None = None,
-        timeout_s: float = ANSWER_TIMEOUT_S,
+        timeout_s: float = 1.0,
     ) -> Answer:
         """Send `payload` to `subject` and return the answer.
 
@@ -125,7 +126,7 @@ class Connection:
             async with asyncio.timeout(timeout_s):
                 answer = await asked
         except TimeoutError:
-            raise StoreLost("no answer in time") from None
+            raise NoAnswer from None
         if answer.status == _NO_RESPONDERS and not answer.data:
             raise NobodyAnswers("no server answers for what was asked")
         return answer
@@ -324,10 +325,16 @@ def _told(error: BaseException | None) -> str:
     return text.removeprefix("nats: ").strip("'\"")
 
 
-async def all_of(asking: Sequence[Callable[[], Awaitable[object]]]) -> None:
-    """Ask everything, `AT_A_TIME` of them at a time; raise the first failure once all are done."""
+async def all_of(asking: Sequence[Callable[[], Awaitable[T]]]) -> list[T]:
+    """Ask everything, `AT_A_TIME` of them at a time, and return the answers in order.
+
+    The first failure is raised once those that are under way are done.
+    """
+    answers: list[T] = []
     for start in range(0, len(asking), AT_A_TIME):
         some = [ask() for ask in asking[start : start + AT_A_TIME]]
         for result in await asyncio.gather(*some, return_exceptions=True):
             if isinstance(result, BaseException):
                 raise result
+            answers.append(result)
+    return answers

@@ -12,6 +12,13 @@ NO_SUITABLE_PEERS = 10005
 REPLICAS_TOO_MANY = 10074  # more than one where there is no cluster
 
 
+class NoAnswer(StoreLost):
+    """No answer came in time."""
+
+    def __init__(self) -> None:
+        super().__init__("no answer in time")
+
+
 class NobodyAnswers(StoreLost):
     """Nobody listens where something was asked: no leader just now, or nothing of the name."""
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import TypeVar
 
 from broker.store.errors import StoreError, StoreLost, StoreRefused, StoreUnusable
@@ -21,7 +22,7 @@ from broker.store.interface import (
 from broker.store.jetstream.accounts import AccountRecord, Accounts
 from broker.store.jetstream.address import Address, NotAnAddress
 from broker.store.jetstream.bucket import Bucket
-from broker.store.jetstream.connection import CLOSE_TIMEOUT_S, Connection
+from broker.store.jetstream.connection import CLOSE_TIMEOUT_S, Connection, all_of
 from broker.store.jetstream.log import Appender
 from broker.store.jetstream.opening import (
     ROOM_BYTES,
@@ -100,7 +101,7 @@ class JetStreamStore:
             ) from error
 
     async def _open(self, address: Address, connection: Connection) -> None:
-        streams = self._streams = Streams(connection)
+        streams = self._streams = Streams(connection, self._wait_s)
         names = self._names = Names(address.prefix)
         opening = Opening(address, connection, streams, self._wait_s)
         await opening.check_cluster()
@@ -180,11 +181,11 @@ class JetStreamStore:
 
     async def summaries(self) -> list[TopicSummary]:
         cursors = await self._subscriptions.by_topic()
-        found = [
-            self._unless_gone(summary(self._topics.stream_of(one.id), one, cursors.get(one.id, {})))
-            for one in await self._topics.all()
-        ]
-        return [one for one in await asyncio.gather(*found) if one is not None]
+
+        async def summed(one: TopicEntry) -> TopicSummary:
+            return await summary(self._topics.stream_of(one.id), one, cursors.get(one.id, {}))
+
+        return await _unless_gone(summed, await self._topics.all())
 
     # sessions
 
@@ -287,22 +288,29 @@ class JetStreamStore:
         return {topic_id: cursor for topic_id, cursor in cursors.items() if topic_id in topics}
 
     async def _records(self, entries: Sequence[TopicEntry]) -> list[TopicRecord]:
-        found = await asyncio.gather(*(self._unless_gone(self._record(one)) for one in entries))
-        return [one for one in found if one is not None]
+        async def record(entry: TopicEntry) -> TopicRecord:
+            tail, head = await self._topics.stream_of(entry.id).state()
+            return record_of(entry, tail, head)
 
-    async def _record(self, entry: TopicEntry) -> TopicRecord:
-        tail, head = await self._topics.stream_of(entry.id).state()
-        return record_of(entry, tail, head)
-
-    @staticmethod
-    async def _unless_gone(asking: Awaitable[T]) -> T | None:
-        try:
-            return await asking
-        except TopicGone:  # a moment ago
-            return None
+        return await _unless_gone(record, entries)
 
     def _bucket(self, address: Address, name: str, kind: type[T]) -> Bucket[T]:
         return Bucket(self._streams, f"{address.prefix}_{name}", kind)
+
+
+async def _unless_gone(
+    ask: Callable[[TopicEntry], Awaitable[T]], entries: Sequence[TopicEntry]
+) -> list[T]:
+    """Ask for each of `entries`; leave out those whose topic went a moment ago."""
+
+    async def asked(entry: TopicEntry) -> T | None:
+        try:
+            return await ask(entry)
+        except TopicGone:
+            return None
+
+    found = await all_of([partial(asked, entry) for entry in entries])
+    return [one for one in found if one is not None]
 
 
 def _block(record: Record, emails: dict[int, str]) -> StoredBlock:

@@ -1,6 +1,9 @@
 """JetStream's own requests: making, looking at and emptying streams, and single messages."""
 
+import asyncio
 import base64
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,12 +16,16 @@ from broker.store.jetstream.faults import (
     STREAM_NOT_FOUND,
     WRONG_LAST_SEQUENCE,
     ApiRefused,
+    NoAnswer,
     NobodyAnswers,
     api_error,
 )
 
 API = "$JS.API"
 MAKE_TIMEOUT_S = 10.0  # a stream gets a leader first
+READ_TIMEOUTS_S = (1.0, 2.0, 3.0)
+WRITE_TIMEOUT_S = 3.0
+RETRY_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +56,18 @@ class WrongLast(Exception):
 
 
 class Streams:
-    """The streams of an account, asked for by name."""
+    """The streams of an account, asked for by name.
 
-    def __init__(self, connection: Connection) -> None:
+    A question is asked again when nobody answers it: a leader may have been lost with it.
+    """
+
+    def __init__(self, connection: Connection, wait_s: float) -> None:
         self._connection = connection
+        self._wait_s = wait_s
 
     async def make(self, config: dict[str, Any]) -> None:
         """Make a stream. One that is there already with this very configuration is fine."""
-        await self._api(f"STREAM.CREATE.{config['name']}", config, MAKE_TIMEOUT_S)
+        await self._api(f"STREAM.CREATE.{config['name']}", config, (MAKE_TIMEOUT_S,))
 
     async def look(self, name: str, subjects: str | None = None) -> StreamState | None:
         """Return how the stream is, as its leader sees it, or None where there is none."""
@@ -113,8 +124,8 @@ class Streams:
         A server that lags is not believed when it has none: the leader is asked then.
         """
         try:
-            answer = await self._connection.ask(
-                f"{API}.DIRECT.GET.{name}", b'{"seq":%d}' % sequence
+            answer = await self._asked(
+                f"{API}.DIRECT.GET.{name}", b'{"seq":%d}' % sequence, READ_TIMEOUTS_S
             )
         except NobodyAnswers:
             return await self.get(name, seq=sequence)
@@ -123,24 +134,34 @@ class Streams:
         headers = answer.headers
         return Message(headers["Nats-Subject"], int(headers["Nats-Sequence"]), headers, answer.data)
 
-    async def write(
-        self, subject: str, payload: bytes, headers: dict[str, str], timeout_s: float
-    ) -> int:
+    async def write(self, subject: str, payload: bytes, headers: dict[str, str]) -> int:
         """Send `payload` to the stream that takes `subject`; return the sequence it got there.
 
         Raises:
             WrongLast: the headers expect what is not so any more; nothing was written.
-            StoreLost: no answer, or no leader; it may be written, now or later.
+            NobodyAnswers: there is no leader, or no stream; nothing was written.
+            StoreLost: no answer; it may be written, now or later.
             StoreRefused: it was not written.
         """
-        answer = await self._connection.ask(subject, payload, headers, timeout_s)
-        told = _decoded(answer)
+        told = _decoded(await self._connection.ask(subject, payload, headers, WRITE_TIMEOUT_S))
         if "error" not in told:
             return int(told["seq"])
         if told["error"].get("err_code") == WRONG_LAST_SEQUENCE:
             last = str(told["error"].get("description", "")).rpartition(" ")[2]
             raise WrongLast(int(last) if last.isdigit() else None)
         raise api_error(told["error"])
+
+    async def write_patiently(self, subject: str, payload: bytes, headers: dict[str, str]) -> int:
+        """Do the same, and wait for a leader where there is none."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._wait_s
+        while True:
+            try:
+                return await self.write(subject, payload, headers)
+            except NobodyAnswers:
+                if loop.time() > deadline:
+                    raise
+            await asyncio.sleep(RETRY_S)
 
     async def _found(self, what: str, question: dict[str, Any] | None) -> dict[str, Any] | None:
         try:
@@ -151,17 +172,22 @@ class Streams:
             raise
 
     async def _api(
-        self, what: str, question: dict[str, Any] | None, timeout_s: float | None = None
+        self,
+        what: str,
+        question: dict[str, Any] | None,
+        timeouts_s: Sequence[float] = READ_TIMEOUTS_S,
     ) -> dict[str, Any]:
         payload = b"" if question is None else msgspec.json.encode(question)
-        subject = f"{API}.{what}"
-        if timeout_s is None:
-            told = _decoded(await self._connection.ask(subject, payload))
-        else:
-            told = _decoded(await self._connection.ask(subject, payload, timeout_s=timeout_s))
+        told = _decoded(await self._asked(f"{API}.{what}", payload, timeouts_s))
         if "error" in told:
             raise api_error(told["error"])
         return told
+
+    async def _asked(self, subject: str, payload: bytes, timeouts_s: Sequence[float]) -> Answer:
+        for timeout_s in timeouts_s[:-1]:
+            with suppress(NoAnswer):
+                return await self._connection.ask(subject, payload, timeout_s=timeout_s)
+        return await self._connection.ask(subject, payload, timeout_s=timeouts_s[-1])
 
 
 def _decoded(answer: Answer) -> dict[str, Any]:

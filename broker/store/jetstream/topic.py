@@ -8,12 +8,12 @@ alone, and is looked for there.
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from broker.store.errors import StoreLost, StoreRefused
 from broker.store.interface import NewBlock
-from broker.store.jetstream.connection import ANSWER_TIMEOUT_S
 from broker.store.jetstream.faults import NobodyAnswers
 from broker.store.jetstream.placing import Places
 from broker.store.jetstream.record import (
@@ -89,13 +89,15 @@ class TopicStream:
     # adding
 
     async def begin(self) -> None:
-        """Write the first message of a stream that has just been made."""
-        async with self.writing:
-            place = Place(0, 0)
-            try:
-                await self._send(place, after(place, None), None, 0, now_us(), Preface())
-            except WrongLast:
-                self._place = None  # it has begun already
+        """Write the first message of a stream that has just been made.
+
+        It is not known everywhere yet, so nobody may answer at first.
+        """
+        place = Place(0, 0)
+        headers, payload = written(after(place, None), 1, 0, now_us(), Preface(), b"")
+        headers["Nats-Expected-Last-Sequence"] = "0"
+        with suppress(WrongLast):  # it has begun already
+            await self._streams.write_patiently(self._subject, payload, headers)
 
     async def place(self) -> Place:
         """Return where the topic stands; what fences have come is known then.
@@ -155,7 +157,7 @@ class TopicStream:
         bodies = b"" if block is None else block.bodies
         headers, payload = written(then, place.head + 1, batch, time_us, preface, bodies)
         headers["Nats-Expected-Last-Sequence"] = str(place.sequence)
-        sequence = await self._streams.write(self._subject, payload, headers, ANSWER_TIMEOUT_S)
+        sequence = await self._streams.write(self._subject, payload, headers)
         if sequence != then.sequence:
             raise StoreRefused(f"the stream {self._name} does not count its messages one by one")
         self._places.add(then.sequence, then.head)
