@@ -145,6 +145,7 @@ class Appender:
         stream = self._stream_of(part.topic_id)
         try:
             while not part.done:
+                await stream.turn.wait()
                 async with stream.writing:
                     await self._append_next(attempt, part, stream)
         except TopicGone:

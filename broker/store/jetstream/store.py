@@ -38,6 +38,7 @@ from broker.store.jetstream.subscriptions import Cursors, SubscriberRecord, Subs
 from broker.store.jetstream.summing import record_of, summary
 from broker.store.jetstream.topic import Names, TopicGone
 from broker.store.jetstream.topics import TopicEntry, Topics
+from broker.store.jetstream.turns import Turns
 from protocol.names import Role
 
 T = TypeVar("T")
@@ -73,6 +74,7 @@ class JetStreamStore:
             raise StoreUnusable(f"--store cannot be used: {error}.") from error
         self._told = f"NATS at {address}"
         connection = self._connection = Connection(address, self._wait_s)
+        self._turns = Turns(lambda text: connection.tell(f"{address.prefix}.turns", text.encode()))
         try:
             await self._connect(address, connection)
             await self._open(address, connection)
@@ -92,6 +94,7 @@ class JetStreamStore:
     async def _connect(self, address: Address, connection: Connection) -> None:
         if self._heard is not None:
             connection.listen(f"{address.prefix}.news", self._heard)
+        connection.listen(f"{address.prefix}.turns", self._turns.heard)
         try:
             await connection.open()
         except StoreLost as error:
@@ -111,7 +114,7 @@ class JetStreamStore:
         numbers: Bucket[None] = self._bucket(address, "meta", type(None))
         self._accounts = Accounts(self._bucket(address, "accounts", AccountRecord), numbers)
         bucket = self._bucket(address, "topics", TopicEntry)
-        self._topics = Topics(bucket, numbers, streams, names, replicas)
+        self._topics = Topics(bucket, numbers, streams, names, replicas, self._turns)
         self._subscriptions = Subscriptions(
             self._bucket(address, "subscriptions", SubscriberRecord)
         )

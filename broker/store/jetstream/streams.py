@@ -24,6 +24,8 @@ from broker.store.jetstream.faults import (
 API = "$JS.API"
 MAKE_TIMEOUT_S = 10.0  # a stream gets a leader first
 READ_TIMEOUTS_S = (1.0, 2.0, 3.0)
+NEAR_TIMEOUT_S = 1.0
+LEADERS_S = 10.0
 WRITE_TIMEOUT_S = 3.0
 RETRY_S = 0.1
 
@@ -64,6 +66,7 @@ class Streams:
     def __init__(self, connection: Connection, wait_s: float) -> None:
         self._connection = connection
         self._wait_s = wait_s
+        self._leaders_until = 0.0  # leaders alone are asked
 
     async def make(self, config: dict[str, Any]) -> None:
         """Make a stream. One that is there already with this very configuration is fine."""
@@ -121,13 +124,18 @@ class Streams:
     async def get_near(self, name: str, sequence: int) -> Message | None:
         """Return the message at `sequence` from any server that has it, or None.
 
-        A server that lags is not believed when it has none: the leader is asked then.
+        A server that lags is not believed when it has none: the leader is asked then. So it is
+        for a while after one was silent, which others take for one that is well.
         """
+        loop = asyncio.get_running_loop()
+        if loop.time() < self._leaders_until:
+            return await self.get(name, seq=sequence)
         try:
-            answer = await self._asked(
-                f"{API}.DIRECT.GET.{name}", b'{"seq":%d}' % sequence, READ_TIMEOUTS_S
+            answer = await self._connection.ask(
+                f"{API}.DIRECT.GET.{name}", b'{"seq":%d}' % sequence, timeout_s=NEAR_TIMEOUT_S
             )
-        except NobodyAnswers:
+        except (NoAnswer, NobodyAnswers):
+            self._leaders_until = loop.time() + LEADERS_S
             return await self.get(name, seq=sequence)
         if answer.status:
             return await self.get(name, seq=sequence)
