@@ -126,6 +126,7 @@ class JetStreamStore:
         self._appender = Appender(self._topics.stream_of, self._topics.exists, self._producers)
         ids = [one.id for one in await self._topics.all()]
         await opening.check_topics(ids, names, replicas)
+        await opening.tell_orphans(ids, names)
         opening.tell(replicas)
         self._reflecting = asyncio.get_running_loop().create_task(
             self._producers.keep_reflecting(), name="producers"

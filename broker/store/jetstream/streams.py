@@ -5,6 +5,7 @@ import base64
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -48,6 +49,7 @@ class StreamState:
     last: int
     config: dict[str, Any]
     subjects: dict[str, int]
+    created_at: datetime
 
 
 class WrongLast(Exception):
@@ -88,7 +90,13 @@ class Streams:
             if not some:
                 break
             names |= some
-        return StreamState(state["first_seq"], state["last_seq"], found["config"], names)
+        return StreamState(
+            state["first_seq"],
+            state["last_seq"],
+            found["config"],
+            names,
+            datetime.fromisoformat(found["created"][:19] + "+00:00"),
+        )
 
     async def remove(self, name: str) -> None:
         """Take the stream away, if it is there."""
@@ -98,7 +106,7 @@ class Streams:
         """Take away the stream's messages before the sequence `before`."""
         await self._found(f"STREAM.PURGE.{name}", {"seq": before})
 
-    async def names(self, subject: str) -> list[str]:
+    async def named(self, subject: str) -> list[str]:
         """Return the names of the streams that take what is sent to `subject`."""
         names: list[str] = []
         while True:

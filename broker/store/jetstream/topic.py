@@ -46,8 +46,13 @@ class Names:
     def stream(self, topic_id: int) -> str:
         return f"{self.prefix}_topic_{topic_id}"
 
-    def subject(self, topic_id: int) -> str:
+    def subject(self, topic_id: int | str) -> str:
         return f"{self.prefix}.topic.{topic_id}"
+
+    def topic_id(self, stream: str) -> int | None:
+        """Return the topic whose stream is called so, None where it is none of ours."""
+        number = stream.removeprefix(f"{self.prefix}_topic_")
+        return int(number) if number.isascii() and number.isdigit() else None
 
     def config(self, topic_id: int, replicas: int) -> dict[str, Any]:
         """Return how the stream of a topic is made: nothing in it goes by itself."""

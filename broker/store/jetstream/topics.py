@@ -25,7 +25,7 @@ class Topics:
     """Makes, finds and takes away topics.
 
     A topic is there while its entry is: the stream is made before it and taken away after it.
-    A crash in between leaves a stream that no topic has, which goes when a broker starts.
+    A crash in between leaves a stream that no topic has, which is told when a broker starts.
     """
 
     def __init__(
