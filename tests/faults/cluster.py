@@ -29,6 +29,8 @@ class SharedStore(Protocol):
 
     faults: Faults
 
+    def __init__(self, folder: Path) -> None: ...
+
     def running(self) -> AbstractAsyncContextManager[list[str]]:
         """Run until the block is left; the options say where it is to a broker."""
 

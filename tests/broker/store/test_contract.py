@@ -335,7 +335,7 @@ async def test_producers_are_remembered_together_with_their_messages(
     marks = [
         await come_to(store, shop, "till 1", 7, (2, 5)),
         await come_to(store, shop, "till 2", 3),
-        await come_to(store, depot, "till 1", 2**63 - 1, (1,)),
+        await come_to(store, depot, "till 1", 2**63 - 1, (1, 1)),
     ]
     await store.append(Batch(next(_batch_ids), [block(orders, shop, "a")], {orders.id: 0}, marks))
     for mark in marks:
@@ -349,7 +349,7 @@ async def test_a_newer_mark_takes_the_place_of_the_older(
     store: Store, orders: TopicRecord, shop: Account
 ) -> None:
     older = await come_to(store, shop, "p", 7, (2, 5))
-    newer = replace(older, last_id=9, refused=(8,))
+    newer = replace(older, last_id=9, refused=(8, 8))
     await store.append(batch(block(orders, shop, "a"), mark=older))
     await store.append(batch(block(orders, shop, "b"), mark=newer))
     assert await begun_again(store, newer) == newer
