@@ -1,7 +1,5 @@
 """What the subscriber's screen looks like in each of its states, at each size."""
 
-from collections.abc import Awaitable, Callable
-
 import pytest
 from syrupy.assertion import SnapshotAssertion
 from textual.pilot import Pilot
@@ -9,14 +7,10 @@ from textual.pilot import Pilot
 from broker import Broker
 from clients import Publisher, Subscriber
 from clients.backoff import Backoff
-from tests.app.frames import settled, until
+from tests.app.frames import SIZES, Looks, settled, until
 from tests.app.subscriber.desk import ADA, Open, subscribed, without_dates
 
-SIZES = [(100, 30), (80, 24), (60, 16)]
 NEVER = Backoff(first_s=3600.0, longest_s=3600.0)
-
-
-Looks = Callable[[Pilot[None], str], Awaitable[None]]
 
 pytestmark = [
     pytest.mark.usefixtures("never_seen"),
