@@ -141,3 +141,18 @@ async def test_a_broker_that_is_silent_at_each_size(
         await looks(pilot, "signing in")
         await pilot.resize_terminal(50, 12)
         await looks(pilot, "too small")
+
+
+async def test_without_colour_a_dialog_leaves_the_rest_to_be_seen_at_each_size(
+    options: MakeOptions,
+    looks: Looks,
+    monkeypatch: pytest.MonkeyPatch,
+    size: tuple[int, int],
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    async with PublisherApp(options()).run_test(size=size) as pilot:
+        await until(pilot, "E-mail")
+        await pilot.press("f1")
+        await looks(pilot, "help")
+        await pilot.resize_terminal(50, 12)
+        await looks(pilot, "too small")
