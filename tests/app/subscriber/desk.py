@@ -11,6 +11,8 @@ from textual.pilot import Pilot
 
 from app.screens.app import Options
 from app.subscriber.app import SubscriberApp
+from broker import Broker, Settings
+from broker.retention import Retention
 from clients import Publisher, Subscriber
 from tests.app.frames import steady
 
@@ -42,6 +44,13 @@ async def confirmed(bob: Publisher, topic: str, seq: int) -> None:
             if state.confirmed == state.subscriptions:
                 return
             await asyncio.sleep(0.01)
+
+
+async def take_out(broker: Broker) -> None:
+    """Let all messages be too old."""
+    hub = broker._hub
+    settings = Settings(store_url="postgresql:///", retain_for_s=0.0)
+    await Retention(settings, hub.store, hub.log, hub.topics).take_out()
 
 
 class Noting(SubscriberApp):
