@@ -1,14 +1,17 @@
 """What the subscriber's screen looks like in each of its states, at each size."""
 
+from pathlib import Path
+
 import pytest
 from syrupy.assertion import SnapshotAssertion
 from textual.pilot import Pilot
 
+from app.subscriber.receiving import Receiving
 from broker import Broker
 from clients import Publisher, Subscriber
 from clients.backoff import Backoff
 from tests.app.frames import SIZES, Looks, settled, until
-from tests.app.subscriber.desk import ADA, Open, subscribed, without_dates
+from tests.app.subscriber.desk import ADA, Open, subscribed, take_out, without_dates
 
 NEVER = Backoff(first_s=3600.0, longest_s=3600.0)
 
@@ -81,3 +84,50 @@ async def test_questions_and_ends_at_each_size(
         await broker.stop()
         await looks(pilot, "no broker")
         await pilot.app.session.client.close()  # type: ignore[attr-defined]  # it is ours
+
+
+async def test_what_is_gone_and_what_is_not_found_at_each_size(
+    address: str,
+    bob: Publisher,
+    broker: Broker,
+    screen: Open,
+    looks: Looks,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    size: tuple[int, int],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("messages.jsonl").touch()
+    await subscribed(address, "audit", "orders.eu")
+    await bob.publish_many("audit", map(str, range(500)))
+    await take_out(broker)
+    await bob.publish("audit", "still here")
+    async with screen(size, notifications=False) as pilot:
+        await looks(pilot, "gone")
+        await pilot.press("ctrl+e", "enter")
+        await looks(pilot, "export, there already")
+        await pilot.press(*"/x", "enter")
+        await looks(pilot, "export, not possible")
+        await pilot.press("escape", "slash", *"nothing like it")
+        await looks(pilot, "filter, nothing found")
+        await pilot.press("escape", "slash", *"re:[")
+        await looks(pilot, "filter, no pattern")
+        await pilot.press("escape", "1", "down", "m", "t")
+        await looks(pilot, "muted, and in UTC")
+        await bob.delete_topic("audit")
+        await until(pilot, "1 of 1 subscribed")
+        await looks(pilot, "deleted")
+        await pilot.press("slash", *"zz")
+        await looks(pilot, "no topic matches")
+        monkeypatch.setattr(Receiving, "progress", (40_000, 100_000))
+        await pilot.press("escape", "2")
+        await looks(pilot, "catching up")
+
+
+async def test_no_topics_at_each_size(
+    address: str, screen: Open, looks: Looks, size: tuple[int, int]
+) -> None:
+    async with Subscriber(address, ADA, create=True):
+        pass
+    async with screen(size, notifications=False) as pilot:
+        await looks(pilot, "no topics")
