@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from syrupy.assertion import SnapshotAssertion
+from textual.app import App
 
 from app.demo.app import DemoApp
 from app.demo.drawing import Drawing
@@ -163,20 +164,16 @@ async def test_what_each_step_tells_at_each_size(
         assert isinstance(app, DemoApp)
         presenter, play = app.presenter, app.presenter.play
         assert play is not None
-        told = []
         for number, step in enumerate(STEPS, 1):
             play.outcomes[:] = [Outcome(True, "", "as expected")] * (number - 1)
             presenter._step, presenter.phase = step, Phase.PLAYING
-            await until(pilot, f"playing step {number} of 7")
-            told.append(_narration(app))
+            assert await settled(pilot, frames(name=f"{number} is played"), _narration) == frames
             play.outcomes.append(Outcome(True, "", f"the end of step {number}"))
             presenter.phase = Phase.READY
-            await until(pilot, f"the end of step {number}")
-            told.append(_narration(app))
-        assert "\n".join(told) == frames
+            assert await settled(pilot, frames(name=f"{number} is over"), _narration) == frames
 
 
-def _narration(app: DemoApp) -> str:
+def _narration(app: App[Any]) -> str:
     region = app.screen.query_one("#narration").region
     return "\n".join(frame(app).splitlines()[region.y : region.bottom])
 
