@@ -55,13 +55,8 @@ async def test_reading_at_each_size(
         await looks(pilot, "filter")
 
 
-async def test_questions_and_ends_at_each_size(
-    address: str,
-    bob: Publisher,
-    broker: Broker,
-    screen: Open,
-    looks: Looks,
-    size: tuple[int, int],
+async def test_questions_at_each_size(
+    address: str, bob: Publisher, screen: Open, looks: Looks, size: tuple[int, int]
 ) -> None:
     await subscribed(address, "orders.eu")
     await bob.publish_many("orders.eu", ["one", "two"])
@@ -73,7 +68,21 @@ async def test_questions_and_ends_at_each_size(
         await looks(pilot, "question")
         await pilot.press("escape", "question_mark")
         await looks(pilot, "help")
-        await pilot.press("escape", "2")
+
+
+async def test_how_a_connection_ends_at_each_size(
+    address: str,
+    bob: Publisher,
+    broker: Broker,
+    screen: Open,
+    looks: Looks,
+    size: tuple[int, int],
+) -> None:
+    await subscribed(address, "orders.eu")
+    await bob.publish_many("orders.eu", ["one", "two"])
+    async with screen(size, notifications=False) as pilot:
+        await until(pilot, "row 2 of 2")
+        await pilot.press("1", "down", "down", "2")
         async with Subscriber(address, ADA, auto_confirm=False):
             await looks(pilot, "taken over")
         await pilot.press("ctrl+t")
