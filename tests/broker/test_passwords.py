@@ -20,6 +20,7 @@ from tests.wire import Wire
 SUCCESS = {"action": "success", "code": 0}
 ANN, EVE = "ann@b.c", "eve@b.c"
 RIGHT, OTHER = "correct horse", "battery staple"
+HANG_S = 5  # at most, so that a test ends that is held up
 
 
 class Site:
@@ -304,7 +305,7 @@ async def test_passwords_are_checked_a_few_at_a_time_and_the_loop_goes_on(
 
     def wait(self: Passwords, password_hash: str | None, password: str) -> bool:
         begun.release()
-        return go_on.wait() and False
+        return go_on.wait(HANG_S) and False
 
     monkeypatch.setattr(Passwords, "_matches", wait)
     shop = await closed_site.open()
