@@ -18,7 +18,7 @@ from protocol.replies import notice_v1
 
 FIRST_LOOK_S = 0.001  # until the first look whether a closing peer has taken everything
 LONGEST_LOOK_S = 0.1
-QUIET_S = 0.2  # after which a peer that was told to go is taken to send no more
+QUIET_S = 0.5  # after which a peer that was told to go is taken to send no more
 SLOW_S = 5.0  # with a full buffer, until that is told
 
 _logger = logging.getLogger("pubsub.connection")
