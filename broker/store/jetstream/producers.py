@@ -235,6 +235,37 @@ class Producers:
             if topic_id in held.stored_at:
                 await self._reflect(key, held, close=False)
 
+    async def reflect_before(self, topic_id: int, stream: TopicStream, end: int) -> None:
+        """Bring all records up to date with what lies in the topic before the sequence `end`.
+
+        It is about to be taken out, and a broker that has stored some of it may be gone, or have
+        had no answer.
+        """
+        oldest, _ = await stream.ends()
+        marks: dict[Key, Mark] = {}
+        for start in range(oldest.place.sequence, end, MOST_AT_ONCE):
+            sequences = range(start, min(start + MOST_AT_ONCE, end))
+            for record in await asyncio.gather(*map(stream.at, sequences)):
+                for mark in record.preface.marks if record is not None else ():
+                    key = (mark.account, mark.producer)
+                    marks[key] = united(marks.get(key, mark), mark)
+        for key, mark in marks.items():
+            await self._reflect_mark(key, mark, topic_id, end - 1)
+
+    async def _reflect_mark(self, key: Key, mark: Mark, topic_id: int, sequence: int) -> None:
+        """Have the producer's record know what `mark` says of the topic up to `sequence`."""
+        while True:
+            found = await self._bucket.get(_key(*key))
+            record = found.value
+            # A topic that is not open is reflected, and so is what lies before.
+            if record is None or record.topics.get(topic_id, sequence) >= sequence:
+                return
+            known = united(Mark(*key, record.last_id, record.refused, record.epoch), mark)
+            topics = record.topics | {topic_id: sequence}
+            wanted = ProducerRecord(record.epoch, known.last_id, known.refused, topics)
+            if await self._bucket.put(_key(*key), wanted, found.revision) is not None:
+                return
+
     async def _reflect_due(self) -> None:
         idle_since = asyncio.get_running_loop().time() - IDLE_S
         for key, held in [*self._held.items()]:
