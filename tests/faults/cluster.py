@@ -3,7 +3,7 @@
 import asyncio
 import random
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from tests.faults.plan import FAULTS_A_ROUND, Plan, Step
 from tests.faults.round import Faults, Progress, Round
 from tests.faults.world import World
 from tests.nats import NatsCluster, NatsServer
+from tests.process import WARNINGS
 
 BROKERS = 3
 FROZEN_S = 3.0  # longer than a client waits for a heartbeat
@@ -28,6 +29,7 @@ class SharedStore(Protocol):
     """A store that brokers share, and what can break of it."""
 
     faults: Faults
+    env: Mapping[str, str]  # of brokers on it
 
     def __init__(self, folder: Path) -> None: ...
 
@@ -59,7 +61,7 @@ class Cluster:
         async with self._store.running() as place:
             for number in range(BROKERS):
                 log = self._folder / f"broker-{number}.log"
-                self.nodes.append(Node(log, self.history, place, patient=True))
+                self.nodes.append(Node(log, self.history, place, patient=True, env=self._store.env))
             try:
                 for node in self.nodes:
                     await node.start()
@@ -121,6 +123,8 @@ BROKER_FAULTS: dict[str, Break] = {
 class OnePostgres:
     """One PostgreSQL server, which is started again by itself when it is killed."""
 
+    env: Mapping[str, str] = {}
+
     def __init__(self, folder: Path) -> None:
         self._server = EmbeddedPostgres(folder / "data")
         self.faults: Faults = {"kill -9 of PostgreSQL": self._killed}
@@ -140,6 +144,11 @@ class OnePostgres:
 
 class ThreeNats:
     """Three nats-servers that keep everything three times."""
+
+    # nats-py forgets a connection that breaks while it is being made, and Python closes it.
+    env: Mapping[str, str] = {
+        "PYTHONWARNINGS": f"{WARNINGS},ignore:unclosed <StreamWriter:ResourceWarning"
+    }
 
     def __init__(self, folder: Path) -> None:
         self._servers = NatsCluster(folder)
