@@ -230,10 +230,14 @@ class JetStreamStore:
     async def find_commit(self, batch: Batch) -> Commit | None:
         return await self._appender.find(batch)
 
-    async def read(self, topic_id: int, seq: int, limit_bytes: int) -> list[StoredBlock]:
+    async def read(
+        self, topic_id: int, seq: int, limit_bytes: int, head: int = 0
+    ) -> list[StoredBlock]:
         try:
-            records = await self._topics.stream_of(topic_id).read(seq, limit_bytes)
+            records = await self._topics.stream_of(topic_id).read(seq, limit_bytes, head)
         except TopicGone:
+            if head and await self._topics.exists(topic_id):
+                raise StoreLost(f"the stream of topic {topic_id} is missing") from None
             return []
         emails = await self._accounts.emails(
             {account for record in records for account in record.preface.publishers}

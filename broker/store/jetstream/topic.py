@@ -228,9 +228,15 @@ class TopicStream:
                 self._oldest, self._newest = oldest, newest
                 return oldest, newest
 
-    async def read(self, seq: int, limit_bytes: int) -> list[Record]:
-        """Return the block that holds `seq` and those after it, as `Store.read` does."""
+    async def read(self, seq: int, limit_bytes: int, head: int = 0) -> list[Record]:
+        """Return the block that holds `seq` and those after it, as `Store.read` does.
+
+        A server that led once, and does not know yet that it does so no more, tells of a stream
+        that ends too early: then nothing is told of what it lacks.
+        """
         oldest, newest = await self.ends()
+        if newest.place.head < head:
+            raise StoreLost("a server of NATS does not have yet what has been stored")
         if seq > newest.place.head:
             return []
         start = await self.seek(seq, oldest, newest)
