@@ -19,7 +19,7 @@ from broker.store.errors import StoreError
 from broker.store.interface import ProducerMark
 from broker.store.jetstream.bucket import Bucket
 from broker.store.jetstream.record import Mark, Record
-from broker.store.jetstream.topic import MOST_AT_ONCE, TopicGone, TopicStream
+from broker.store.jetstream.topic import TopicGone, TopicStream
 
 IDLE_S = 5.0
 LOOK_S = 1.0  # how often idle ones are looked for
@@ -110,10 +110,8 @@ class Producers:
             fence = await stream.fence(newest.account, newest.producer, epoch)
         except TopicGone:
             return newest
-        for start in range(reflected + 1, fence, MOST_AT_ONCE):
-            sequences = range(start, min(start + MOST_AT_ONCE, fence))
-            for record in await asyncio.gather(*map(stream.at, sequences)):
-                newest = _newest_in(record, newest)
+        async for record in stream.between(reflected + 1, fence):
+            newest = _newest_in(record, newest)
         return newest
 
     async def forget_account(self, account: int) -> None:
@@ -268,8 +266,8 @@ class Producers:
                 self._drop(key, held)
 
 
-def _newest_in(record: Record | None, newest: Mark) -> Mark:
-    for mark in record.preface.marks if record is not None else ():
+def _newest_in(record: Record, newest: Mark) -> Mark:
+    for mark in record.preface.marks:
         if (mark.account, mark.producer) == (newest.account, newest.producer):
             newest = _newer(newest, mark)
     return newest

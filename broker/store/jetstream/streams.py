@@ -69,6 +69,7 @@ class Streams:
         self._connection = connection
         self._wait_s = wait_s
         self._leaders_until = 0.0  # leaders alone are asked
+        self.replicated = True  # several servers have each message
 
     async def make(self, config: dict[str, Any]) -> None:
         """Make a stream. One that is there already with this very configuration is fine."""
@@ -130,23 +131,23 @@ class Streams:
         return Message(message["subject"], message["seq"], _lines(headers), data)
 
     async def get_near(self, name: str, sequence: int) -> Message | None:
-        """Return the message at `sequence` from any server that has it, or None.
+        """Return the message at `sequence` from any server that has it.
 
-        A server that lags is not believed when it has none: the leader is asked then. So it is
-        for a while after one was silent, which others take for one that is well.
+        None tells nothing: the leader has to be asked. So it is for a while after one was
+        silent, which others take for one that is well.
         """
         loop = asyncio.get_running_loop()
         if loop.time() < self._leaders_until:
-            return await self.get(name, seq=sequence)
+            return None
         try:
             answer = await self._connection.ask(
                 f"{API}.DIRECT.GET.{name}", b'{"seq":%d}' % sequence, timeout_s=NEAR_TIMEOUT_S
             )
         except (NoAnswer, NobodyAnswers):
             self._leaders_until = loop.time() + LEADERS_S
-            return await self.get(name, seq=sequence)
+            return None
         if answer.status:
-            return await self.get(name, seq=sequence)
+            return None
         headers = answer.headers
         return Message(headers["Nats-Subject"], int(headers["Nats-Sequence"]), headers, answer.data)
 
