@@ -50,6 +50,7 @@ class Broker:
         self.settings = settings
         self.host = settings.host
         self.port = settings.port
+        self._watched = settings.watched_dir or settings.data_dir
         self._store = store if store is not None else _store_of(settings)
         self._connections: set[Connection] = set()
         self._one_gone = asyncio.Event()
@@ -99,7 +100,7 @@ class Broker:
                 self._hub.fit(self._store.block_bytes)
                 await self._hub.gate.prepare()
                 self._hub.topics.load(await self._store.topics())
-                self.census = Census(self._hub, self._door, self.settings.data_dir)
+                self.census = Census(self._hub, self._door, self._watched)
                 await self._listen(sockets)
             except BaseException:
                 await self._end()
@@ -168,9 +169,8 @@ class Broker:
         retention = Retention(self.settings, self._store, self._hub.log, self._hub.topics)
         if retention.wanted:
             self._tasks.append(loop.create_task(retention.run(), name="retention"))
-        watched = self.settings.watched_dir or self.settings.data_dir
-        if watched is not None:
-            watch = DiskWatch(watched, self.settings.disk_floor_bytes)
+        if self._watched is not None:
+            watch = DiskWatch(self._watched, self.settings.disk_floor_bytes)
             self._tasks.append(loop.create_task(watch.run(self._hub.log), name="disk"))
         for task in self._tasks:
             task.add_done_callback(self._task_ended)

@@ -18,6 +18,7 @@ import msgspec
 from broker.store.errors import StoreError
 from broker.store.interface import ProducerMark
 from broker.store.jetstream.bucket import Bucket
+from broker.store.jetstream.marks import united
 from broker.store.jetstream.record import Mark, Record
 from broker.store.jetstream.topic import TopicGone, TopicStream
 
@@ -46,7 +47,7 @@ class Held:
 
     revision: int | None
     record: ProducerRecord
-    mark: ProducerMark | None = None  # the newest that is stored
+    mark: Mark | None = None  # what those say that have been stored since
     stored_at: dict[int, int] = field(default_factory=dict)  # by topic, sequences of marks
     used_at: float = 0.0
     changing: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -82,7 +83,7 @@ class Producers:
             return None
         newest = Mark(account, producer, record.last_id, record.refused, record.epoch)
         if held is not None and held.mark is not None:
-            newest = _newer(newest, Mark.of(held.mark))
+            newest = united(newest, held.mark)
         for topic_id, reflected in record.topics.items():
             newest = await self._fenced(topic_id, reflected, newest, record.epoch)
         closed = ProducerRecord(record.epoch, newest.last_id, newest.refused)
@@ -162,12 +163,11 @@ class Producers:
         """It is known what of the batch is stored, and nothing more of it will be."""
         self._appending.pop(batch, None)
 
-    def stored(self, mark: ProducerMark, topic_id: int, sequence: int) -> None:
+    def stored(self, mark: Mark, topic_id: int, sequence: int) -> None:
         """The topic's message at `sequence` has carried `mark`."""
-        held = self._held.get((mark.account_id, mark.producer))
+        held = self._held.get((mark.account, mark.producer))
         if held is not None and held.record.epoch == mark.epoch:
-            if held.mark is None or held.mark.last_id <= mark.last_id:
-                held.mark = mark
+            held.mark = mark if held.mark is None else united(held.mark, mark)
             held.stored_at[topic_id] = sequence
             held.used_at = asyncio.get_running_loop().time()
 
@@ -233,6 +233,37 @@ class Producers:
             if topic_id in held.stored_at:
                 await self._reflect(key, held, close=False)
 
+    async def reflect_before(self, topic_id: int, stream: TopicStream, end: int) -> None:
+        """Bring all records up to date with what lies in the topic before the sequence `end`.
+
+        It is about to be taken out, and a broker that has stored some of it may be gone, or have
+        had no answer.
+        """
+        oldest, _ = await stream.ends()
+        marks: dict[Key, Mark] = {}
+        for start in range(oldest.place.sequence, end, MOST_AT_ONCE):
+            sequences = range(start, min(start + MOST_AT_ONCE, end))
+            for record in await asyncio.gather(*map(stream.at, sequences)):
+                for mark in record.preface.marks if record is not None else ():
+                    key = (mark.account, mark.producer)
+                    marks[key] = united(marks.get(key, mark), mark)
+        for key, mark in marks.items():
+            await self._reflect_mark(key, mark, topic_id, end - 1)
+
+    async def _reflect_mark(self, key: Key, mark: Mark, topic_id: int, sequence: int) -> None:
+        """Have the producer's record know what `mark` says of the topic up to `sequence`."""
+        while True:
+            found = await self._bucket.get(_key(*key))
+            record = found.value
+            # A topic that is not open is reflected, and so is what lies before.
+            if record is None or record.topics.get(topic_id, sequence) >= sequence:
+                return
+            known = united(Mark(*key, record.last_id, record.refused, record.epoch), mark)
+            topics = record.topics | {topic_id: sequence}
+            wanted = ProducerRecord(record.epoch, known.last_id, known.refused, topics)
+            if await self._bucket.put(_key(*key), wanted, found.revision) is not None:
+                return
+
     async def _reflect_due(self) -> None:
         idle_since = asyncio.get_running_loop().time() - IDLE_S
         for key, held in [*self._held.items()]:
@@ -259,7 +290,8 @@ class Producers:
             topics = {} if close else record.topics | held.stored_at
             wanted = ProducerRecord(record.epoch, record.last_id, record.refused, topics)
             if mark is not None:
-                wanted = ProducerRecord(record.epoch, mark.last_id, mark.refused, topics)
+                known = united(mark, Mark(*key, record.last_id, record.refused, record.epoch))
+                wanted = ProducerRecord(record.epoch, known.last_id, known.refused, topics)
             if wanted != record:
                 await self._put(key, held, wanted)
             if close:
@@ -269,12 +301,8 @@ class Producers:
 def _newest_in(record: Record, newest: Mark) -> Mark:
     for mark in record.preface.marks:
         if (mark.account, mark.producer) == (newest.account, newest.producer):
-            newest = _newer(newest, mark)
+            newest = united(newest, mark)
     return newest
-
-
-def _newer(one: Mark, other: Mark) -> Mark:
-    return other if other.last_id >= one.last_id else one
 
 
 def _key(account: int, producer: str) -> str:

@@ -255,9 +255,13 @@ class JetStreamStore:
 
     async def take_out(self, topic_id: int, up_to: int) -> int | None:
         await self._producers.leave_topic(topic_id)
-        stream = self._topics.stream_of(topic_id)
+        stream, name = self._topics.stream_of(topic_id), self._names.stream(topic_id)
+
+        async def before(sequence: int) -> None:
+            await self._producers.reflect_before(topic_id, stream, sequence)
+
         try:
-            return await take_out(self._streams, self._names.stream(topic_id), stream, up_to)
+            return await take_out(self._streams, name, stream, up_to, before)
         except TopicGone:
             return None
 
