@@ -241,12 +241,10 @@ class Producers:
         """
         oldest, _ = await stream.ends()
         marks: dict[Key, Mark] = {}
-        for start in range(oldest.place.sequence, end, MOST_AT_ONCE):
-            sequences = range(start, min(start + MOST_AT_ONCE, end))
-            for record in await asyncio.gather(*map(stream.at, sequences)):
-                for mark in record.preface.marks if record is not None else ():
-                    key = (mark.account, mark.producer)
-                    marks[key] = united(marks.get(key, mark), mark)
+        async for record in stream.between(oldest.place.sequence, end):
+            for mark in record.preface.marks:
+                key = (mark.account, mark.producer)
+                marks[key] = united(marks.get(key, mark), mark)
         for key, mark in marks.items():
             await self._reflect_mark(key, mark, topic_id, end - 1)
 
