@@ -19,6 +19,7 @@ from broker.store.jetstream.faults import (
     ApiRefused,
     NoAnswer,
     NobodyAnswers,
+    NotNow,
     api_error,
 )
 
@@ -29,6 +30,7 @@ NEAR_TIMEOUT_S = 1.0
 LEADERS_S = 10.0
 WRITE_TIMEOUT_S = 3.0
 RETRY_S = 0.1
+LEADERLESS_S = 10.0  # an election takes less
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,10 +197,16 @@ class Streams:
         timeouts_s: Sequence[float] = READ_TIMEOUTS_S,
     ) -> dict[str, Any]:
         payload = b"" if question is None else msgspec.json.encode(question)
-        told = _decoded(await self._asked(f"{API}.{what}", payload, timeouts_s))
-        if "error" in told:
-            raise api_error(told["error"])
-        return told
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + min(self._wait_s, LEADERLESS_S)
+        while True:
+            told = _decoded(await self._asked(f"{API}.{what}", payload, timeouts_s))
+            if "error" not in told:
+                return told
+            error = api_error(told["error"])
+            if not isinstance(error, NotNow) or loop.time() > deadline:
+                raise error
+            await asyncio.sleep(RETRY_S)
 
     async def _asked(self, subject: str, payload: bytes, timeouts_s: Sequence[float]) -> Answer:
         for timeout_s in timeouts_s[:-1]:
