@@ -16,8 +16,7 @@ from tests.faults.node import Node
 from tests.faults.plan import FAULTS_A_ROUND, Plan, Step
 from tests.faults.round import Faults, Progress, Round
 from tests.faults.world import World
-from tests.nats import NatsCluster, NatsServer
-from tests.process import WARNINGS
+from tests.nats import NATS_ENV, NatsCluster, NatsServer
 
 BROKERS = 3
 FROZEN_S = 3.0  # longer than a client waits for a heartbeat
@@ -145,10 +144,7 @@ class OnePostgres:
 class ThreeNats:
     """Three nats-servers that keep everything three times."""
 
-    # nats-py forgets a connection that breaks while it is being made, and Python closes it.
-    env: Mapping[str, str] = {
-        "PYTHONWARNINGS": f"{WARNINGS},ignore:unclosed <StreamWriter:ResourceWarning"
-    }
+    env: Mapping[str, str] = NATS_ENV
 
     def __init__(self, folder: Path) -> None:
         self._servers = NatsCluster(folder)

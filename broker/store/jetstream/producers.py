@@ -20,7 +20,7 @@ from broker.store.interface import ProducerMark
 from broker.store.jetstream.bucket import Bucket
 from broker.store.jetstream.marks import united
 from broker.store.jetstream.record import Mark, Record
-from broker.store.jetstream.topic import MOST_AT_ONCE, TopicGone, TopicStream
+from broker.store.jetstream.topic import TopicGone, TopicStream
 
 IDLE_S = 5.0
 LOOK_S = 1.0  # how often idle ones are looked for
@@ -111,10 +111,8 @@ class Producers:
             fence = await stream.fence(newest.account, newest.producer, epoch)
         except TopicGone:
             return newest
-        for start in range(reflected + 1, fence, MOST_AT_ONCE):
-            sequences = range(start, min(start + MOST_AT_ONCE, fence))
-            for record in await asyncio.gather(*map(stream.at, sequences)):
-                newest = _newest_in(record, newest)
+        async for record in stream.between(reflected + 1, fence):
+            newest = _newest_in(record, newest)
         return newest
 
     async def forget_account(self, account: int) -> None:
@@ -243,12 +241,10 @@ class Producers:
         """
         oldest, _ = await stream.ends()
         marks: dict[Key, Mark] = {}
-        for start in range(oldest.place.sequence, end, MOST_AT_ONCE):
-            sequences = range(start, min(start + MOST_AT_ONCE, end))
-            for record in await asyncio.gather(*map(stream.at, sequences)):
-                for mark in record.preface.marks if record is not None else ():
-                    key = (mark.account, mark.producer)
-                    marks[key] = united(marks.get(key, mark), mark)
+        async for record in stream.between(oldest.place.sequence, end):
+            for mark in record.preface.marks:
+                key = (mark.account, mark.producer)
+                marks[key] = united(marks.get(key, mark), mark)
         for key, mark in marks.items():
             await self._reflect_mark(key, mark, topic_id, end - 1)
 
@@ -300,8 +296,8 @@ class Producers:
                 self._drop(key, held)
 
 
-def _newest_in(record: Record | None, newest: Mark) -> Mark:
-    for mark in record.preface.marks if record is not None else ():
+def _newest_in(record: Record, newest: Mark) -> Mark:
+    for mark in record.preface.marks:
         if (mark.account, mark.producer) == (newest.account, newest.producer):
             newest = united(newest, mark)
     return newest

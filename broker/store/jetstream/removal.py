@@ -75,7 +75,7 @@ async def _too_old(stream: TopicStream, before_us: int, oldest: Record, newest: 
 
 async def _too_large(stream: TopicStream, limit: int, oldest: Record, newest: Record) -> int:
     total = newest.place.total
-    if total - oldest.place.total + len(oldest.bodies) <= limit:
+    if total - oldest.place.total + oldest.size <= limit:
         return 0
     low, high = oldest.place.sequence, newest.place.sequence + 1
     last = await stream.first(lambda one: total - one.place.total <= limit, low, high)

@@ -109,6 +109,7 @@ class JetStreamStore:
         opening = Opening(address, connection, streams, self._wait_s)
         await opening.check_cluster()
         replicas = await opening.replicas(f"{address.prefix}_{BUCKETS[0]}")
+        streams.replicated = replicas > 1
         await opening.make_buckets([f"{address.prefix}_{one}" for one in BUCKETS], replicas)
         await opening.check_version(self._bucket(address, "meta", VersionRecord))
         numbers: Bucket[None] = self._bucket(address, "meta", type(None))
@@ -326,6 +327,7 @@ async def _unless_gone(
 
 
 def _block(record: Record, emails: dict[int, str]) -> StoredBlock:
+    assert record.bodies is not None
     publishers = tuple(emails[account] for account in record.preface.publishers)
     return StoredBlock(
         record.first_seq, record.count, publishers, record.committed_at, record.bodies
