@@ -19,8 +19,9 @@ FORMATS = ("text", "json")
 class TextFormat(logging.Formatter):
     """`TIME LEVEL LOGGER: MESSAGE` on one line; a traceback follows, indented."""
 
-    def __init__(self) -> None:
-        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+    def __init__(self, worker: int | None = None) -> None:
+        who = "" if worker is None else f"worker {worker}: "
+        super().__init__(f"%(asctime)s %(levelname)s %(name)s: {who}%(message)s")
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # logging's name
         return harmless(super().formatMessage(record))
@@ -33,13 +34,17 @@ class TextFormat(logging.Formatter):
 class JsonFormat(logging.Formatter):
     """An object a line, in ASCII: time, level, logger, message, and an event or a traceback."""
 
+    def __init__(self, worker: int | None = None) -> None:
+        super().__init__()
+        self._more = {} if worker is None else {"worker": worker}
+
     def format(self, record: logging.LogRecord) -> str:
         line = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
-        }
+        } | self._more
         if event := getattr(record, "event", None):
             line["event"] = event
         if record.exc_info:
@@ -47,14 +52,16 @@ class JsonFormat(logging.Formatter):
         return json.dumps(line)
 
 
-def formatter(name: str) -> logging.Formatter:
-    """Return the format that is called `name`."""
-    return JsonFormat() if name == "json" else TextFormat()
+def formatter(name: str, worker: int | None = None) -> logging.Formatter:
+    """Return the format that is called `name`, telling which worker it is where there are some."""
+    return JsonFormat(worker) if name == "json" else TextFormat(worker)
 
 
-def log_to_standard_error(level: str = "info", form: str = "text") -> None:
+def log_to_standard_error(
+    level: str = "info", form: str = "text", *, worker: int | None = None
+) -> None:
     """Send the log to standard error, whatever else it goes to."""
-    _add(logging.StreamHandler(sys.stderr), level, form)
+    _add(logging.StreamHandler(sys.stderr), level, formatter(form, worker))
 
 
 def log_to_file(level: str = "info", form: str = "text") -> None:
@@ -65,10 +72,10 @@ def log_to_file(level: str = "info", form: str = "text") -> None:
         handler: logging.Handler = logging.FileHandler(file, encoding="utf-8", delay=True)
     except OSError:
         handler = logging.NullHandler()  # nowhere to write; the screen works all the same
-    _add(handler, level, form)
+    _add(handler, level, formatter(form))
 
 
-def _add(handler: logging.Handler, level: str, form: str) -> None:
-    handler.setFormatter(formatter(form))
+def _add(handler: logging.Handler, level: str, form: logging.Formatter) -> None:
+    handler.setFormatter(form)
     logging.getLogger().addHandler(handler)
     logging.getLogger().setLevel(level.upper())

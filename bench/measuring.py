@@ -26,7 +26,7 @@ class Plan:
     works: Sequence[str]  # names in `bench.measurement.WORKS`
     scale: Scale
     version: int = 1  # of the protocol
-    address: Address | None = None  # of a broker that runs already; else one is started
+    addresses: Sequence[Address] = ()  # of brokers that run already; else one is started
     pid: int | None = None  # of that broker, to see what it uses
     limits: bool = True  # measure the machine's own, too
     folder: Path | None = None  # where the temporary folder is made, to choose the disk
@@ -68,8 +68,8 @@ def _measured(plan: Plan, stack: ExitStack) -> Report:
 
 
 def _target(plan: Plan, folder: Path) -> Target:
-    if plan.address is not None:
-        return Target(plan.address, plan.pid)
+    if plan.addresses:
+        return Target(plan.addresses, plan.pid)
     say("starting a broker on temporary data")
     return OwnTarget(folder, ["--data-dir", str(folder / "broker")])
 

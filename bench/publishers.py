@@ -29,11 +29,12 @@ class Publishers:
     each: int
     in_flight: int
     per_s: float | None = None
+    first: int = 0  # the number of its first account among all publishers of the run
     _publishers: "list[_Publisher]" = field(default_factory=list, init=False)
 
     def prepare(self) -> None:
         """Sign in and put all the bytes together."""
-        for number, account in enumerate(self.accounts):
+        for number, account in enumerate(self.accounts, self.first):
             lines = self.dialect.lines(self.topic, number, self.each)
             opened = self.dialect.open(self.address, account)
             publisher = _Publisher(opened, lines, self.dialect.mark, self.in_flight)

@@ -23,13 +23,26 @@ class BrokerFailed(Exception):
 
 
 class Target:
-    """A broker that runs already. What it costs is known only with its `pid`."""
+    """A broker that runs already. What it costs is known only with its `pid`.
+
+    Where several share a store the load is spread over their `addresses`.
+    """
 
     can_restart = False
 
-    def __init__(self, address: Address, pid: int | None = None) -> None:
-        self.address = address
+    def __init__(self, addresses: Sequence[Address], pid: int | None = None) -> None:
+        self.addresses = [*addresses]
         self.pid = pid
+
+    @property
+    def address(self) -> Address:
+        """The first of its addresses."""
+        return self.addresses[0]
+
+    @property
+    def farthest(self) -> Address:
+        """The last of its addresses: what is published at the first comes there from afar."""
+        return self.addresses[-1]
 
     def restart(self) -> None:
         raise RuntimeError("this broker is not ours to restart")
@@ -55,7 +68,7 @@ class OwnTarget(Target):
     can_restart = True
 
     def __init__(self, folder: Path, arguments: Sequence[str]) -> None:
-        super().__init__(("", 0))
+        super().__init__([("", 0)])
         self._folder = folder
         self._command = [*BROKER_COMMAND, *arguments]
         self._process: subprocess.Popen[bytes] | None = None
@@ -88,7 +101,7 @@ class OwnTarget(Target):
             stdout=subprocess.PIPE,
         )
         try:
-            self.address, self.pid = self._listening(self._process), self._process.pid
+            self.addresses, self.pid = [self._listening(self._process)], self._process.pid
         except KeyboardInterrupt:
             self._stop(while_it_starts=True)
             raise

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Sequence
-from itertools import count, islice
+from itertools import count, cycle, islice
 
 from bench.crowd import Crowd
 from bench.dialect import Pubsub
@@ -14,7 +14,7 @@ from bench.round import Round, run_timed
 from bench.scale import Scale
 from bench.subscribers import Subscribers
 from bench.target import Target
-from bench.wire import Wire, request
+from bench.wire import Address, Wire, request
 
 FIRST_OF_A_CROWD = 50  # connections before memory is looked at: what is made once is there then
 
@@ -47,9 +47,9 @@ class Works:
     def library(self, scale: Scale) -> Round:
         """The same with the client library: messages stored and taken a second."""
         each = scale.library_messages
-        topic, address = self._topic(), self._target.address
-        subscriber = LibrarySubscriber(address, self._account("subscriber"), topic, each)
-        publisher = LibraryPublisher(address, self._account("publisher"), topic, each)
+        topic, target = self._topic(), self._target
+        subscriber = LibrarySubscriber(target.farthest, self._account("subscriber"), topic, each)
+        publisher = LibraryPublisher(target.address, self._account("publisher"), topic, each)
         timed = run_timed(self._target, [subscriber, publisher])
         return timed.round(each, first="publishers", block=self._block(topic, 1, each))
 
@@ -58,7 +58,10 @@ class Works:
         each = scale.fanout_messages
         topic = self._topic()
         shares = _shares(scale.subscribers, scale.reading_processes)
-        jobs: list[Job] = [self._live(topic, share, each) for share in shares]
+        jobs: list[Job] = [
+            self._live(topic, share, each, address)
+            for share, address in zip(shares, cycle(self._target.addresses), strict=False)
+        ]
         jobs.append(self._publishing(topic, 1, each, scale.in_flight))
         timed = run_timed(self._target, jobs)
         deliveries = each * scale.subscribers
@@ -68,8 +71,7 @@ class Works:
         """Many publishers: acknowledged messages a second."""
         each, publishers = scale.ingest_each, scale.publishers
         topic = self._topic()
-        job = self._publishing(topic, publishers, each, scale.in_flight_each)
-        timed = run_timed(self._target, [job])
+        timed = run_timed(self._target, self._spread(topic, publishers, each, scale.in_flight_each))
         block = self._block(topic, publishers, each)
         return timed.round(each * publishers, first="publishers", block=block)
 
@@ -155,14 +157,28 @@ class Works:
         assert isinstance(lines, int)
         return publishers * each / lines
 
-    def _live(self, topic: str, readers: int, each: int) -> Subscribers:
+    def _live(
+        self, topic: str, readers: int, each: int, address: Address | None = None
+    ) -> Subscribers:
         """Return subscribers that are there before the one publisher begins."""
+        address = address or self._target.farthest
         subscribe = request("subscribe", topic_name=topic)
         openings = [
             request("connect", user_email=account, version=self._version) + subscribe
             for account in self._accounts("subscriber", readers)
         ]
-        return Subscribers(self._target.address, self._version, openings, 2, 1, each)
+        return Subscribers(address, self._version, openings, 2, 1, each)
+
+    def _spread(self, topic: str, publishers: int, each: int, in_flight: int) -> list[Job]:
+        """Return publishers, as many at each address as goes."""
+        jobs: list[Job] = []
+        first, addresses = 0, self._target.addresses
+        for share, address in zip(_shares(publishers, len(addresses)), addresses, strict=False):
+            accounts = self._accounts("publisher", share)
+            dialect = Pubsub(self._version)
+            jobs.append(Publishers(address, dialect, accounts, topic, each, in_flight, first=first))
+            first += share
+        return jobs
 
     def _publishing(
         self, topic: str, publishers: int, each: int, in_flight: int, per_s: float | None = None

@@ -48,6 +48,7 @@ class Broker:
         self.settings = settings
         self.host = settings.host
         self.port = settings.port
+        self._watched = settings.watched_dir or settings.data_dir
         self._store = store if store is not None else _store_of(settings)
         self._connections: set[Connection] = set()
         self._one_gone = asyncio.Event()
@@ -87,7 +88,8 @@ class Broker:
             if self.settings.tls_cert is not None and self.settings.tls_key is not None:
                 self._tls = server_context(self.settings.tls_cert, self.settings.tls_key)
             # Before the store: a port that is taken is known before anything is changed.
-            sockets = await bind(self.settings.host, self.settings.port)
+            settings = self.settings
+            sockets = await bind(settings.host, settings.port, shared=settings.share_port)
             try:
                 self._prepare_door(sockets)
                 self._hub = Hub(self.settings, self._store, self._seldom)
@@ -95,7 +97,7 @@ class Broker:
                 await self._store.open()
                 await self._hub.gate.prepare()
                 self._hub.topics.load(await self._store.topics())
-                self.census = Census(self._hub, self._door, self.settings.data_dir)
+                self.census = Census(self._hub, self._door, self._watched)
                 await self._listen(sockets)
             except BaseException:
                 await self._end()
@@ -164,8 +166,8 @@ class Broker:
         retention = Retention(self.settings, self._store, self._hub.log, self._hub.topics)
         if retention.wanted:
             self._tasks.append(loop.create_task(retention.run(), name="retention"))
-        if self.settings.data_dir is not None:
-            watch = DiskWatch(self.settings.data_dir, self.settings.disk_floor_bytes)
+        if self._watched is not None:
+            watch = DiskWatch(self._watched, self.settings.disk_floor_bytes)
             self._tasks.append(loop.create_task(watch.run(self._hub.log), name="disk"))
         for task in self._tasks:
             task.add_done_callback(self._task_ended)

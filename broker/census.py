@@ -123,6 +123,7 @@ class Census:
             turned_away=self._door.turned_away,
             refused_sign_ins=hub.refused_sign_ins,
             cache_bytes=hub.cache.size,
+            others=hub.neighbours.others,
             oldest_unread_s=self._oldest_unread_s,
             topics=tuple(map(self._topic, self._busiest(topics, rows))),
             sessions=tuple(self._sessions(rows, now)),

@@ -16,6 +16,8 @@ class Event(StrEnum):
     SIGNED_OUT = "signed_out"
     SIGN_IN_REFUSED = "sign_in_refused"
     TAKEN_OVER = "taken_over"
+    OTHER_FOUND = "other_found"
+    OTHER_GONE = "other_gone"
     SLOW_READER = "slow_reader"
     READS_ON = "reads_on"
     STORE_LOST = "store_lost"

@@ -116,13 +116,22 @@ class Hub:
         """Close the account's session as a subscriber, if it began before that of `epoch`."""
         session = self._holders.get(account_id)
         if session is not None and session.reader is not None and session.reader.epoch < epoch:
-            session.close(Reason.TAKEN_OVER, TAKEN_OVER)
+            self._end_taken_over(session)
 
     def end_older_producer(self, account_id: int, producer: str, epoch: int) -> None:
         """Close the producer's session, if it began before that of `epoch`."""
         session = self._holders.get((account_id, producer))
         if session is not None and session.producer and session.producer.epoch < epoch:
-            session.close(Reason.TAKEN_OVER, TAKEN_OVER)
+            self._end_taken_over(session)
+
+    def _end_taken_over(self, session: "Session") -> None:
+        assert session.account is not None
+        self.seldom.tell(
+            Event.TAKEN_OVER,
+            f"a newer session of {session.account.email}, at another broker, takes over from the"
+            f" one from {session.peer.source}",
+        )
+        session.close(Reason.TAKEN_OVER, TAKEN_OVER)
 
     def _rest(self, reader: Reader) -> None:
         asyncio.get_running_loop().call_soon(self.delivery.go_on, reader)

@@ -22,11 +22,13 @@ class TooOpen(CannotListen):
     """Strangers could reach the address, and nothing would keep them out."""
 
 
-async def bind(host: str, port: int) -> list[socket.socket]:
+async def bind(host: str, port: int, *, shared: bool = False) -> list[socket.socket]:
     """Return a socket for each address of `host`, bound to `port` and not listening yet.
 
     So a port that is taken is known before anything is changed, and nobody can connect
-    before there is someone to answer. Port 0 takes a free one, the same for all.
+    before there is someone to answer. Port 0 takes a free one, the same for all. What is
+    `shared` can be bound once more, by a process of the same user that shares it too: then
+    each connection goes to one of those that listen.
 
     Raises:
         CannotListen: the address is taken, or not ours.
@@ -38,7 +40,7 @@ async def bind(host: str, port: int) -> list[socket.socket]:
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         for family, place in dict.fromkeys((family, place) for family, *_, place in found):
             try:
-                bound.append(_bound(family, (place[0], _port(bound, port), *place[2:])))
+                bound.append(_bound(family, (place[0], _port(bound, port), *place[2:]), shared))
             except OSError as error:
                 if error.errno not in _NOT_HERE:
                     raise
@@ -112,11 +114,13 @@ def _port(bound: list[socket.socket], port: int) -> int:
     return bound[0].getsockname()[1] if bound else port
 
 
-def _bound(family: int, place: tuple[Any, ...]) -> socket.socket:
+def _bound(family: int, place: tuple[Any, ...], shared: bool) -> socket.socket:
     made = socket.socket(family, socket.SOCK_STREAM)
     try:
         # The connections of an earlier broker that are still winding up do not count.
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6:
             made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         made.setblocking(False)

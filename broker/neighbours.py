@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from broker.events import Event, tell
 from broker.store.errors import StoreError
 from broker.store.interface import ProducerMark
 from broker.topics import Topic
@@ -108,6 +109,9 @@ class Neighbours:
             group.create_task(self._keep_looking())
             group.create_task(self._keep_greeting())
 
+    def _count(self) -> str:
+        return f"others that are there: {self.others}"
+
     # telling
 
     def tell_head(self, topic: Topic) -> None:
@@ -164,7 +168,7 @@ class Neighbours:
             before = loop.time() - FORGET_S
             for name in [name for name, heard in self._heard_at.items() if heard < before]:
                 del self._heard_at[name]
-                _logger.info("another broker on this store is gone; others: %d", self.others)
+                tell(Event.OTHER_GONE, f"another broker on this store is gone; {self._count()}")
 
     # hearing
 
@@ -185,7 +189,7 @@ class Neighbours:
     def _note(self, name: str) -> None:
         if name not in self._heard_at:
             self._heard_at[name] = 0.0
-            _logger.info("another broker serves this store too; others: %d", self.others)
+            tell(Event.OTHER_FOUND, f"another broker serves this store too; {self._count()}")
             self._missed.set()  # what it did before it knew of this one
         self._heard_at[name] = asyncio.get_running_loop().time()
 

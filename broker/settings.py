@@ -25,11 +25,13 @@ class Settings:
 
     host: str = "127.0.0.1"
     port: int = 3000  # 0 takes any free one
+    share_port: bool = False  # with other brokers of this user, among which connections go
     tls_cert: Path | None = None  # the certificate and those that vouch for it, as PEM
     tls_key: Path | None = None
     auth: Auth = Auth.OPEN
     insecure: bool = False  # listen beyond this machine without TLS and passwords
     data_dir: Path | None = None  # PostgreSQL is run out of it
+    watched_dir: Path | None = None  # whose free disk counts; None: that of the data directory
     store_url: str | None = field(default=None, repr=False)  # postgresql://..., with a password
     allow_unsafe_store: bool = False  # take a server that may lose acknowledged messages
 

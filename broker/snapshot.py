@@ -106,6 +106,7 @@ class Snapshot:
     turned_away: int = 0  # connections, at the door
     refused_sign_ins: int = 0
     cache_bytes: int = 0
+    others: int = 0  # brokers on the same store
     oldest_unread_s: float | None = None  # of all topics
     topics: tuple[TopicFigures, ...] = field(default=())
     sessions: tuple[SessionFigures, ...] = field(default=())

@@ -22,8 +22,9 @@ def bench(
         typer.Option(
             "--connect",
             envvar="PUBSUB_BENCH_CONNECT",
-            metavar="HOST:PORT",
-            help="A broker that runs already, instead of one on temporary data.",
+            metavar="HOST:PORT[,...]",
+            help="A broker that runs already, instead of one on temporary data; or several on one"
+            " store, over which the load is spread.",
         ),
     ] = None,
     bench_pid: Annotated[

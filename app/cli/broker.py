@@ -32,7 +32,8 @@ def broker(
         typer.Option(
             envvar="PUBSUB_STORE",
             metavar="postgresql://...",
-            help="Keep everything in this PostgreSQL database instead. With a password in it, put"
+            help="Keep everything in this PostgreSQL database instead, which any number of brokers"
+            " may share. With a password in it, put"
             " it into PUBSUB_STORE: everyone on this machine sees what is typed.",
         ),
     ] = None,
@@ -182,6 +183,16 @@ def broker(
             show_default=False,
         ),
     ] = None,
+    workers: Annotated[
+        int,
+        typer.Option(
+            envvar="PUBSUB_WORKERS",
+            min=1,
+            max=16,
+            help="Brokers on this port and store, a process each; limits and --http are each"
+            " one's own, the ports of --http counted on from the one given.",
+        ),
+    ] = 1,
     dashboard: Annotated[
         bool,
         typer.Option(
@@ -226,6 +237,7 @@ def broker(
         log_level=log_level,
         log_format=log_format,
         http=http,
+        workers=workers,
     )
     if dashboard:
         from app.commands import dashboard as screen

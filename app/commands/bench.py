@@ -75,12 +75,12 @@ def _plan(options: Options) -> Plan:
         raise WrongUsage(f"{unknown[0]!r} is none of {', '.join(WORKS)} and {ALL}")
     if options.version not in VERSIONS:
         raise WrongUsage("--version takes 1 or 2")
-    address = None if options.connect is None else addresses(options.connect)[0]
+    given = [] if options.connect is None else addresses(options.connect)
     return Plan(
         works=[*WORKS] if not options.works or ALL in options.works else options.works,
         scale=_scale(options),
         version=options.version,
-        address=None if address is None else (address.host, address.port),
+        addresses=[(one.host, one.port) for one in given],
         pid=options.pid,
         limits=options.limits,
         folder=options.folder,

@@ -7,8 +7,8 @@ import re
 import resource
 import signal
 import sys
-from collections.abc import Coroutine
-from contextlib import suppress
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -52,6 +52,7 @@ class Options:
     log_level: str
     log_format: str = "text"
     http: int | None = None  # the port of what is told over HTTP
+    workers: int = 1
 
 
 def run(options: Options) -> None:
@@ -61,10 +62,33 @@ def run(options: Options) -> None:
         say(fault)
         sys.exit(WRONG_USAGE)
     log_to_standard_error(options.log_level, options.log_format)
+    if options.workers > 1:
+        from app.commands import workers
+
+        workers.run(settings_of(options), options)
+    else:
+        run_to_the_end(settings_of(options), options.http)
+
+
+def run_to_the_end(
+    settings: Settings,
+    http: int | None,
+    also_stop: Callable[[asyncio.Event], None] = lambda stop: None,
+) -> None:
+    """Serve until a signal, or until what `also_stop` watches sets the event it is given.
+
+    Exits with what stands for the reason where it cannot be done.
+    """
     _raise_file_limit()
+    with exit_if_refused(), asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(_serve(settings, http, also_stop))
+
+
+@contextmanager
+def exit_if_refused() -> Iterator[None]:
+    """Say in a sentence why a broker cannot be, and exit."""
     try:
-        with asyncio.Runner(loop_factory=new_loop) as runner:
-            runner.run(_serve(settings_of(options), options.http))
+        yield
     except TooOpen as error:
         say(str(error))
         sys.exit(WRONG_USAGE)
@@ -113,11 +137,21 @@ def wrong_usage(options: Options) -> str | None:
         return f"--log-format takes {' or '.join(FORMATS)}"
     if options.http and options.http == options.port:
         return "--http and --port are two ports, and both are given as " + str(options.port)
+    if options.http and options.workers > 1 and _http_meets_port(options):
+        return (
+            "--http takes a port for each worker, from the one given on, and --port is among them"
+        )
     if not options.host:
         return "--host takes an address or a name of this machine, such as 127.0.0.1"
     if options.auth not in [one.value for one in Auth]:
         return f"--auth takes {' or '.join(Auth)}"
     return _wrong_retention(options)
+
+
+def _http_meets_port(options: Options) -> bool:
+    return options.http is not None and options.port in range(
+        options.http, options.http + options.workers
+    )
 
 
 def _wrong_retention(options: Options) -> str | None:
@@ -157,9 +191,12 @@ def new_loop() -> asyncio.AbstractEventLoop:
     return uvloop.new_event_loop()
 
 
-async def _serve(settings: Settings, http: int | None) -> None:
+async def _serve(
+    settings: Settings, http: int | None, also_stop: Callable[[asyncio.Event], None]
+) -> None:
     stop = asyncio.Event()
     _stop_on_signals(stop)
+    also_stop(stop)
     broker = Broker(settings)
     async with monitor(http) as monitored:
         # A start takes long where PostgreSQL recovers from a crash, and can be stopped as well.
@@ -170,7 +207,7 @@ async def _serve(settings: Settings, http: int | None) -> None:
             # What is alive now stays so; looking through it again would only cost time.
             gc.collect()
             gc.freeze()
-            _announce(shown(broker.host, broker.port))
+            announce(shown(broker.host, broker.port))
             await unless(stop, broker.serve())
         finally:
             await broker.stop()
@@ -190,7 +227,7 @@ def _stop_on_signals(stop: asyncio.Event) -> None:
         loop.add_signal_handler(number, heard)
 
 
-def _announce(address: str) -> None:
+def announce(address: str) -> None:
     try:
         print(f"listening on {address}", flush=True)
     except OSError as error:

@@ -38,6 +38,9 @@ def run(options: Options, *, ascii_only: bool) -> None:
     if fault is not None:
         say(fault)
         sys.exit(WRONG_USAGE)
+    if options.workers > 1:
+        say("--dashboard shows one broker; leave out --workers, or look at each with pubsub top")
+        sys.exit(WRONG_USAGE)
     require_terminal("pubsub broker")
     keeper = LogKeeper()
     log_to_file(options.log_level, options.log_format)

@@ -41,7 +41,7 @@ async def _serve(arguments: list[str], title: str, port: int) -> None:
             "--web needs a package that is not installed; `pip install 'pubsub-suite[web]'`"
             " brings it"
         )
-    from app.demo.broker_process import own_environment
+    from app.processes import own_environment
     from app.web.server import HOST, ScreenServer
 
     logging.getLogger("textual-serve").addHandler(logging.NullHandler())

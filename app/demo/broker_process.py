@@ -11,9 +11,8 @@ import os
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
-import app
+from app.processes import own_environment, own_python
 
 START_S = 30.0
 
@@ -79,19 +78,6 @@ async def _kill(process: asyncio.subprocess.Process) -> None:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
     await process.communicate()  # and nothing of its pipes is left
-
-
-def own_python(module: str) -> list[str]:
-    """Return the command that runs a module of ours, whatever the working directory holds."""
-    return [sys.executable, "-P", "-m", module]
-
-
-def own_environment() -> dict[str, str]:
-    """Return our environment, with this very package to be found and no settings of the user's."""
-    root = str(Path(app.__file__).parents[1])
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("PUBSUB_")}
-    paths = [root, *filter(None, [kept.get("PYTHONPATH")])]
-    return kept | {"PYTHONPATH": os.pathsep.join(paths)}
 
 
 def _end_with_parent() -> None:

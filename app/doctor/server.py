@@ -55,7 +55,7 @@ SELECT current_setting('max_connections')::int
 """
 
 _BROKER = """
-SELECT pid FROM pg_locks
+SELECT count(*) FROM pg_locks
 WHERE locktype = 'advisory' AND objid = $1 AND granted
   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
@@ -75,7 +75,7 @@ async def examine_server(connection: asyncpg.Connection) -> AsyncIterator[Findin
     yield await _size(connection)
     serving = await connection.fetchval(_BROKER, WRITER_LOCK)
     yield note(
-        f"A broker serves this database (PostgreSQL's process {serving})."
+        f"Brokers that serve this database: {serving}."
         if serving
         else "No broker serves this database just now."
     )

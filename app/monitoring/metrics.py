@@ -43,6 +43,7 @@ def _state(now: Snapshot) -> Iterator[Metric]:
 
 
 def _traffic(now: Snapshot) -> Iterator[Metric]:
+    yield _gauge("pubsub_other_brokers", "Other brokers heard of on the same store.", now.others)
     yield _counter(
         "pubsub_messages_published_total",
         "Messages that were stored and acknowledged.",

@@ -66,7 +66,7 @@ def running(peer: Peer, folder: Path) -> Iterator[Target]:
         )
     try:
         _wait_until_there(peer, process, ("127.0.0.1", port), folder)
-        yield Target(("127.0.0.1", port), process.pid)
+        yield Target([("127.0.0.1", port)], process.pid)
     finally:
         _stop(process)
 

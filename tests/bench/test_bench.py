@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -54,8 +55,19 @@ def test_unread_is_read_from_the_cache_and_after_a_restart(target: OwnTarget) ->
 
 
 def test_a_broker_that_is_not_ours_is_not_restarted(target: OwnTarget) -> None:
-    outcomes = measured("unread", Target(target.address, target.pid))
+    outcomes = measured("unread", Target(target.addresses, target.pid))
     assert [one.work for one in outcomes] == ["unread, from cache"]
+
+
+@pytest.mark.parametrize("work", ["publish", "library", "fanout", "ingest", "latency"])
+async def test_the_load_is_spread_over_brokers_that_share_a_store(
+    work: str, database: str, tmp_path: Path
+) -> None:
+    place = ["--store", database]
+    with OwnTarget(tmp_path, place) as one, OwnTarget(tmp_path, place) as other:
+        both = Target([*one.addresses, *other.addresses])
+        (outcome,) = measured(work, both)
+    assert all(figure.best > 0 for figure in outcome.figures)
 
 
 @pytest.mark.parametrize("work", ["publish", "unread", "idle"])

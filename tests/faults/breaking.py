@@ -19,7 +19,7 @@ async def _broker_killed(world: World, rng: random.Random) -> None:
 
 
 async def _broker_stopped(world: World, rng: random.Random) -> None:
-    await world.stop_broker()
+    await world.stop()
     await world.start_broker()
 
 

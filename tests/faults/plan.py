@@ -34,6 +34,10 @@ class Plan:
     visitors: int
     steps: tuple[Step, ...]
 
+    @property
+    def place(self) -> str:
+        return "PostgreSQL as its child" if self.embedded else "the store as a server"
+
 
 def plan(seed: int, *, faults: int = FAULTS_A_ROUND) -> Plan:
     """Return the round of `seed`: the same each time."""

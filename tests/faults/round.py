@@ -2,9 +2,11 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from tests.faults.breaking import FAULTS
 from tests.faults.checker import Violation, check
@@ -35,35 +37,59 @@ BACK_S = 60  # the service is back so long after a fault, at the latest
 SETTLE_S = 60
 
 Progress = Callable[[str], None]
+Faults = Mapping[str, Callable[[random.Random], Awaitable[None]]]
+
+
+class Served(Protocol):
+    """What a round runs on: brokers that clients come to.
+
+    `ports` may lead through cables that are cut; `direct` are those of the brokers themselves.
+    """
+
+    history: History
+
+    @property
+    def ports(self) -> list[int]: ...
+
+    @property
+    def direct(self) -> list[int]: ...
+
+    def running(self) -> AbstractAsyncContextManager[None]:
+        """Run until the block is left; then nothing of it is left running."""
+
+    async def stop(self) -> None:
+        """Stop the brokers as an operator does."""
+
+    def note_complaints(self) -> None:
+        """Take down what the brokers logged that no fault excuses."""
+
+
+def round_of(
+    plan: Plan, folder: Path, progress: Progress, *, hold_s: float = 1.5, crowd: int = 10_000
+) -> "Round":
+    """Return the round of `plan` on one broker, whose files are in `folder`."""
+    world = World(folder, History(), embedded=plan.embedded, hold_s=hold_s, crowd=crowd)
+    return Round(plan, world, {name: partial(do, world) for name, do in FAULTS.items()}, progress)
 
 
 class Round:
-    """Runs a plan in `folder`. `longest_s` is how long the service was away at most."""
+    """Runs a plan on a world. `longest_s` is how long the service was away at most."""
 
-    def __init__(
-        self,
-        plan: Plan,
-        folder: Path,
-        progress: Progress,
-        *,
-        hold_s: float = 1.5,
-        crowd: int = 10_000,
-    ) -> None:
-        self.history = History()
+    def __init__(self, plan: Plan, world: Served, faults: Faults, progress: Progress) -> None:
+        self.history = world.history
         self.violations: list[Violation] = []
         self.longest_s = 0.0
-        self._plan = plan
+        self.plan = plan
         self._progress = progress
         self._rng = random.Random(plan.seed)
         self._topics = [f"T{number}" for number in range(plan.topics)]
-        self._world = World(
-            folder, self.history, embedded=plan.embedded, hold_s=hold_s, crowd=crowd
-        )
+        self._world = world
+        self._faults = faults
 
     async def run(self) -> list[Violation]:
         """Do all of the plan, or as much as there is to do, and return what was wrong."""
         async with self.going_on():
-            for step in self._plan.steps:
+            for step in self.plan.steps:
                 await self.do(step)
         return self.violations
 
@@ -81,7 +107,7 @@ class Round:
                 async with self._at_work([*self._publishers, *self._subscribers]):
                     yield
                     await self._settle()
-                await self._world.stop_broker()
+                await self._world.stop()
             except TimeoutError:
                 pass  # the history has it, as a fault without an end
             except (AssertionError, OSError) as error:
@@ -92,23 +118,24 @@ class Round:
         self.violations = check(self.history, memory_limit=MEMORY_BYTES)
 
     def _make_publishers(self) -> list[RawPublisher | LibraryPublisher]:
-        port, history = self._world.port, self.history
-        old, new = self._plan.publishers
+        ports, history = self._world.ports, self.history
+        old, new = self.plan.publishers
         return [
-            *(RawPublisher(f"p{n}", port, history, self._pick) for n in range(old)),
-            *(LibraryPublisher(f"q{n}", port, history, self._pick) for n in range(new)),
+            *(RawPublisher(f"p{n}", _from(ports, n), history, self._pick) for n in range(old)),
+            *(LibraryPublisher(f"q{n}", _from(ports, n), history, self._pick) for n in range(new)),
         ]
 
     def _make_subscribers(self) -> list[Program]:
-        port, history = self._world.port, self.history
-        old, new = self._plan.subscribers
+        ports, history, away_s = self._world.ports, self.history, self._away_s
+        old, new = self.plan.subscribers
         # In version 1 what TCP has taken counts as delivered, and the cable would take it in the
         # place of the subscriber.
-        direct = self._world.broker_port
+        direct = self._world.direct
+        visitors = range(self.plan.visitors)
         return [
-            *(RawSubscriber(f"s{n}", direct, history) for n in range(old)),
-            *(LibrarySubscriber(f"t{n}", port, history) for n in range(new)),
-            *(Visitor(f"v{n}", port, history, self._away_s) for n in range(self._plan.visitors)),
+            *(RawSubscriber(f"s{n}", _from(direct, n), history) for n in range(old)),
+            *(LibrarySubscriber(f"t{n}", _from(ports, n), history) for n in range(new)),
+            *(Visitor(f"v{n}", _from(ports, n), history, away_s) for n in visitors),
         ]
 
     def _pick(self) -> str:
@@ -119,7 +146,7 @@ class Round:
 
     async def _set_up(self) -> None:
         """Make all accounts, topics and subscriptions, before anything is published."""
-        wire = await Wire.open(self._world.port)
+        wire = await Wire.open(self._world.ports[0])
         for publisher in self._publishers:
             email = f"{publisher.name}@b.c"
             await wire.ask("create", user_email=email, user_type="publisher")
@@ -156,7 +183,7 @@ class Round:
         loop = asyncio.get_running_loop()
         began = loop.time()
         async with asyncio.timeout(BACK_S):
-            await FAULTS[step.fault](self._world, random.Random(step.seed))
+            await self._faults[step.fault](random.Random(step.seed))
             over = loop.time()
             await self._served(len(self.history.events))
         away_s = loop.time() - began
@@ -228,19 +255,33 @@ class Round:
         return found
 
     async def _read_log(self) -> None:
-        """Read what is stored, from the broker."""
-        wire = await Wire.open(self._world.port)
-        await wire.ask("connect", user_email=f"{self._publishers[0].name}@b.c", version=2)
-        for topic in self._topics:
-            texts: list[str] = []
-            while True:
-                answer = await wire.ask("history", topic_name=topic, after=len(texts), limit=1000)
-                page = [text for block in answer["blocks"] for text in block["messages"]]
-                if not page:
-                    break
-                texts += page
-            self.history.log[topic] = texts
-        await wire.close()
+        """Read what is stored, from every broker: it is the same for all."""
+        for number, port in enumerate(self._world.ports):
+            async with asyncio.timeout(SETTLE_S):
+                wire = await Wire.open(port)
+                await wire.ask("connect", user_email=f"{self._publishers[0].name}@b.c", version=2)
+                for topic in self._topics:
+                    texts = await _stored(wire, topic)
+                    if number and texts != self.history.log[topic]:
+                        self.history.add(Failed(f"brokers tell {topic!r} in two ways"))
+                    self.history.log[topic] = texts
+                await wire.close()
+
+
+async def _stored(wire: Wire, topic: str) -> list[str]:
+    texts: list[str] = []
+    while True:
+        answer = await wire.ask("history", topic_name=topic, after=len(texts), limit=1000)
+        page = [text for block in answer["blocks"] for text in block["messages"]]
+        if not page:
+            return texts
+        texts += page
+
+
+def _from(ports: list[int], number: int) -> list[int]:
+    """Return `ports` so that programs begin at different ones."""
+    number %= len(ports)
+    return ports[number:] + ports[:number]
 
 
 def counted(history: History) -> str:

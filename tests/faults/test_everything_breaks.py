@@ -8,7 +8,7 @@ import pytest
 
 from tests.faults.breaking import ANYWHERE, FAULTS, ON_A_SERVER
 from tests.faults.plan import Plan, Step, plan, plan_kills
-from tests.faults.round import Round
+from tests.faults.round import Round, round_of
 
 # The first of a process makes a data directory.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
@@ -22,7 +22,7 @@ async def at_work(folder: Path, *, embedded: bool) -> AsyncIterator[Round]:
     """Clients of both versions at work on a broker; in the end every promise was kept."""
     chosen = Plan(0, embedded, 2, (1, 1), (1, 1), 1, ())
     folder.chmod(0o755)
-    one = Round(chosen, folder, lambda _: None, hold_s=HOLD_S, crowd=CROWD)
+    one = round_of(chosen, folder, lambda _: None, hold_s=HOLD_S, crowd=CROWD)
     async with one.going_on():
         yield one
     assert one.violations == []

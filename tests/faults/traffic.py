@@ -49,9 +49,9 @@ class Program(Protocol):
 class LibraryPublisher:
     """A version 2 publisher: what it sends is stored once, and it waits until it knows."""
 
-    def __init__(self, name: str, port: int, history: History, pick: Pick) -> None:
+    def __init__(self, name: str, ports: list[int], history: History, pick: Pick) -> None:
         self.name = name
-        self._broker = f"127.0.0.1:{port}"
+        self._brokers = addresses(ports)
         self._history = history
         self._pick = pick
         self.began = asyncio.Event()
@@ -60,7 +60,7 @@ class LibraryPublisher:
     async def run(self) -> None:
         async with (
             Publisher(
-                self._broker, f"{self.name}@b.c", create=True, backoff=AT_ONCE, heartbeat_s=0.5
+                self._brokers, f"{self.name}@b.c", create=True, backoff=AT_ONCE, heartbeat_s=0.5
             ) as publisher,
             asyncio.TaskGroup() as answers,
         ):
@@ -88,9 +88,9 @@ class LibraryPublisher:
 class RawPublisher:
     """A version 1 publisher: it sends nothing twice, so what has no answer is in doubt."""
 
-    def __init__(self, name: str, port: int, history: History, pick: Pick) -> None:
+    def __init__(self, name: str, ports: list[int], history: History, pick: Pick) -> None:
         self.name = name
-        self._port = port
+        self._ports = ports
         self._history = history
         self._pick = pick
         self.began = asyncio.Event()
@@ -103,7 +103,9 @@ class RawPublisher:
                 return
             # Order is promised to one connection: each counts as a publisher of its own.
             whose = f"{self.name}/{session}"
-            await in_session(self._port, f"{self.name}@b.c", partial(self._publish, whose))
+            await in_session(
+                turn(self._ports, session), f"{self.name}@b.c", partial(self._publish, whose)
+            )
             await asyncio.sleep(RETRY_S)
 
     async def _publish(self, whose: str, wire: Wire, answer: dict[str, Any]) -> None:
@@ -134,16 +136,16 @@ class RawPublisher:
 class LibrarySubscriber:
     """A version 2 subscriber that takes each message once."""
 
-    def __init__(self, name: str, port: int, history: History) -> None:
+    def __init__(self, name: str, ports: list[int], history: History) -> None:
         self.name = name
-        self._broker = f"127.0.0.1:{port}"
+        self._brokers = addresses(ports)
         self._history = history
         self.began = asyncio.Event()
 
     async def run(self) -> None:
         self._history.add(SignedIn(self.name, 1))
         async with Subscriber(
-            self._broker, f"{self.name}@b.c", backoff=AT_ONCE, heartbeat_s=0.5
+            self._brokers, f"{self.name}@b.c", backoff=AT_ONCE, heartbeat_s=0.5
         ) as subscriber:
             self.began.set()
             async for message in subscriber:
@@ -153,15 +155,17 @@ class LibrarySubscriber:
 class RawSubscriber:
     """A version 1 subscriber: it confirms nothing, and takes what comes."""
 
-    def __init__(self, name: str, port: int, history: History) -> None:
+    def __init__(self, name: str, ports: list[int], history: History) -> None:
         self.name = name
-        self._port = port
+        self._ports = ports
         self._history = history
         self.began = asyncio.Event()
 
     async def run(self) -> None:
         for session in count(1):
-            await in_session(self._port, f"{self.name}@b.c", partial(self._listen, session))
+            await in_session(
+                turn(self._ports, session), f"{self.name}@b.c", partial(self._listen, session)
+            )
             await asyncio.sleep(RETRY_S)
 
     async def _listen(self, session: int, wire: Wire, answer: dict[str, Any]) -> None:
@@ -181,9 +185,11 @@ class RawSubscriber:
 class Visitor:
     """A version 2 subscriber that comes, takes all that is unread, confirms it and leaves."""
 
-    def __init__(self, name: str, port: int, history: History, away_s: Callable[[], float]) -> None:
+    def __init__(
+        self, name: str, ports: list[int], history: History, away_s: Callable[[], float]
+    ) -> None:
         self.name = name
-        self._port = port
+        self._ports = ports
         self._history = history
         self._away_s = away_s
         self.began = asyncio.Event()
@@ -192,7 +198,7 @@ class Visitor:
     async def run(self) -> None:
         for session in count(1):
             await in_session(
-                self._port,
+                turn(self._ports, session),
                 f"{self.name}@b.c",
                 partial(self._visit, session),
                 version=2,
@@ -230,6 +236,15 @@ class Visitor:
 
 class Ended(Exception):
     """The connection broke or fell silent."""
+
+
+def addresses(ports: list[int]) -> str:
+    return ",".join(f"127.0.0.1:{port}" for port in ports)
+
+
+def turn(ports: list[int], session: int) -> int:
+    """Return where a session goes: each to the next broker."""
+    return ports[session % len(ports)]
 
 
 async def in_session(

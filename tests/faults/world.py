@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import subprocess
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -13,21 +12,16 @@ from broker.store.embedded import EmbeddedPostgres
 from broker.store.embedded.leftover import named_pid
 from broker.store.embedded.processes import is_postmaster
 from tests.doubles.relay import Relay
-from tests.faults.history import Failed, History, Memory
+from tests.faults.history import History
+from tests.faults.node import Node
 from tests.faults.postgres_proxy import PostgresProxy
 from tests.patience import until
-from tests.process import PUBSUB, ROOT, environment
-
-LIMITS = ["--cache-mb", "16", "--store-wait", "2", "--sign-in-timeout", "30"]
-START_S = 60  # PostgreSQL may have to recover first
-STOP_S = 30
-RESTART_S = 0.1
 
 
 class World:
     """A broker with PostgreSQL as its child (`embedded`), or on a server behind a proxy.
 
-    Clients come by `port`, through a cable that can be cut, or directly by `broker_port`. A
+    Clients come by `ports`, through a cable that can be cut, or by `direct`. A
     broker that was killed stays dead until `start_broker`; a PostgreSQL that was killed is
     started again by whoever watches it.
     """
@@ -42,17 +36,15 @@ class World:
         self.port = 0
         self.clients = Relay(lambda: asyncio.open_connection("127.0.0.1", self.broker_port))
         self.proxy: PostgresProxy | None = None
-        self.log = folder / "broker.log"
+        self._log = folder / "broker.log"
         self._data = folder / "data"
-        self.broker_port = 0
-        self._place: list[str] = []
-        self._process: asyncio.subprocess.Process | None = None
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Run until the block is left; then nothing of it is left running."""
         try:
-            async with self._postgres(), self.clients.listening() as self.port:
+            async with self._postgres() as place, self.clients.listening() as self.port:
+                self._node = Node(self._log, self.history, place, patient=not self.embedded)
                 await self.start_broker()
                 try:
                     yield
@@ -62,10 +54,10 @@ class World:
             self.send(signal.SIGKILL, [*self.postgres_processes()])
 
     @asynccontextmanager
-    async def _postgres(self) -> AsyncIterator[None]:
+    async def _postgres(self) -> AsyncIterator[list[str]]:
+        """Return where the broker keeps what it has."""
         if self.embedded:
-            self._place = ["--data-dir", str(self._data)]
-            yield
+            yield ["--data-dir", str(self._data)]
             return
         server = EmbeddedPostgres(self._data)
         address = await server.start()
@@ -73,8 +65,7 @@ class World:
         self.proxy = PostgresProxy(f"postgresql://{address.user}@/{address.database}?{where}")
         try:
             async with self.proxy.listening() as url:
-                self._place = ["--store", url]
-                yield
+                yield ["--store", url]
         finally:
             await server.stop()
 
@@ -83,72 +74,30 @@ class World:
     @property
     def broker(self) -> int:
         """The pid of the broker."""
-        assert self._process is not None
-        return self._process.pid
+        return self._node.pid
+
+    @property
+    def broker_port(self) -> int:
+        return self._node.port
 
     async def launch_broker(self) -> None:
         """Begin to start the broker."""
-        with self.log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                *PUBSUB,
-                *["broker", "--port", str(self.broker_port), *self._place, *LIMITS],
-                stdout=subprocess.PIPE,
-                stderr=log,
-                env=environment(),
-                cwd=ROOT,
-            )
+        await self._node.launch()
 
     async def start_broker(self) -> None:
-        """Start the broker where it was, and return when it can serve.
-
-        As a supervisor does it tries again while a server that others run is away.
-        """
-        async with asyncio.timeout(START_S):
-            while not await self._try_to_start():
-                if self.embedded:
-                    self.history.add(Failed(f"the broker did not start; {self.log} says why"))
-                    return
-                await asyncio.sleep(RESTART_S)
-
-    async def _try_to_start(self) -> bool:
-        await self.launch_broker()
-        assert self._process is not None
-        assert self._process.stdout is not None
-        line = await self._process.stdout.readline()
-        if not line.startswith(b"listening on "):
-            await self._process.wait()
-            return False
-        self.broker_port = int(line.rpartition(b":")[2])
-        return True
+        """Start the broker where it was, and return when it can serve."""
+        await self._node.start()
 
     async def kill_broker(self) -> None:
-        self.note_memory()
-        assert self._process is not None
-        if self._process.returncode is None:
-            self._process.kill()
-        await self._process.wait()
+        await self._node.kill()
 
-    async def stop_broker(self) -> None:
-        """Stop it as an operator does."""
-        self.note_memory()
-        assert self._process is not None
-        with suppress(ProcessLookupError):
-            self._process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(STOP_S):
-            code = await self._process.wait()
-        if code != 0:
-            self.history.add(Failed(f"the broker was stopped and ended with {code}"))
-
-    def note_memory(self) -> None:
-        with suppress(FileNotFoundError, ProcessLookupError, StopIteration):
-            status = Path(f"/proc/{self.broker}/status").read_text()
-            line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
-            self.history.add(Memory(int(line.split()[1]) * 1024))
+    async def stop(self) -> None:
+        """Stop the broker as an operator does."""
+        await self._node.stop()
 
     def note_complaints(self) -> None:
         """Take down what the broker logged that no fault excuses."""
-        if "Traceback" in self.log.read_text(errors="replace"):
-            self.history.add(Failed(f"the broker logged a traceback; {self.log} has it"))
+        self._node.note_complaints()
 
     # PostgreSQL
 
@@ -177,6 +126,16 @@ class World:
         for master in self._postmaster():
             yield master
             yield from (pid for pid in processes() if parent_of(pid) == master)
+
+    # what a round knows of it
+
+    @property
+    def ports(self) -> list[int]:
+        return [self.port]
+
+    @property
+    def direct(self) -> list[int]:
+        return [self.broker_port]
 
     @staticmethod
     def send(number: signal.Signals, pids: Iterable[int]) -> None:

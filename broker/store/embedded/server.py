@@ -31,7 +31,7 @@ OPTIONS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
     # Few connections that append a lot: rare checkpoints, no compiling of short queries.
-    "max_connections": "50",
+    "max_connections": "120",
     "max_wal_size": "4GB",
     "checkpoint_timeout": "15min",
     "jit": "off",

@@ -2,9 +2,11 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import asyncpg
 
@@ -405,5 +407,9 @@ def _remedy(error: Exception) -> str:
 
 def _without_password(url: str) -> str:
     # Not urlsplit: it raises for some URLs, and ends the password at a slash.
-    place = url.partition("://")[2].partition("?")[0].rpartition("@")[2]
-    return place if place and not place.startswith("/") else f"localhost{place}"
+    place, _, query = url.partition("://")[2].partition("?")
+    place = place.rpartition("@")[2]
+    if place and not place.startswith("/"):
+        return place
+    folder = re.search(r"(?:^|&)host=([^&]*)", query)
+    return (unquote(folder[1]) if folder else "localhost") + place

@@ -1,0 +1,1 @@
+"""`pubsub broker --workers N`: several brokers on one port and one store."""
