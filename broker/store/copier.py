@@ -206,8 +206,8 @@ class Copier:
         async with aclosing(_ahead(gathered(_parts(self._source, missing)))) as chunks:
             async for chunk in chunks:
                 await self._target.put_blocks(chunk)
-                for part in chunk:
-                    self._progress.advance(part.count, part.size)
+                count, size = sum(one.count for one in chunk), sum(one.size for one in chunk)
+                self._progress.advance(count, size)
 
     def _kept(self, topic: CopiedTopic) -> _Span:
         """Return the messages that both sides have before anything is copied."""

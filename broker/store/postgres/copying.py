@@ -4,8 +4,11 @@ What is put goes over the connection that holds the lock: should that be lost, t
 before a broker can have come between.
 """
 
+import asyncio
 import secrets
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
 from itertools import dropwhile
 from typing import TypeVar
 
@@ -21,7 +24,7 @@ from broker.store.copying import (
     Copyable,
     TopicBlocks,
 )
-from broker.store.errors import StoreRefused, StoreUnusable
+from broker.store.errors import StoreLost, StoreRefused, StoreUnusable
 from broker.store.interface import StoredBlock
 from broker.store.postgres.connections import ended
 from broker.store.postgres.faults import translated
@@ -254,28 +257,29 @@ class PostgresCopy:
         self._analyzed = False
         await self._learn({who for part in parts for one in part.blocks for who in one.publishers})
         with translated():
-            async with connection.transaction():
+            async with _unless_lost(connection), connection.transaction():
                 rows = await connection.fetch(_HEADS, [part.topic for part in parts])
-                topics = {row["name"]: row["id"] for row in rows}
+                ids = {row["name"]: row["id"] for row in rows}
                 heads = {row["name"]: row["head"] for row in rows}
-                records = []
-                for part in parts:
-                    for block in _following(part, heads):
-                        records.append(self._record(topics[part.topic], block))
+                records = [
+                    self._record(ids[part.topic], block)
+                    for part in parts
+                    for block in _following(part, heads)
+                ]
                 await connection.copy_records_to_table(
-                    "blocks", records=records, columns=_BLOCK_COLUMNS, timeout=TIMEOUT_S
+                    "blocks", records=records, columns=_BLOCK_COLUMNS
                 )
-                moved = [topics[name] for name in heads], [*heads.values()]
-                await connection.execute(_MOVE_HEADS, *moved, timeout=TIMEOUT_S)
+                await connection.execute(
+                    _MOVE_HEADS, [ids[name] for name in heads], [*heads.values()]
+                )
 
     def _record(self, topic_id: int, block: StoredBlock) -> tuple[object, ...]:
-        at = block.committed_at
-        # The blocks of a commit have one time, and so they get one batch, as they had before. It
-        # is below all that a broker draws.
-        batch = -int(at.timestamp()) * 1_000_000 - at.microsecond
-        ids = self._account_ids
+        at, ids = block.committed_at, self._account_ids
         publishers = [ids[email] for email in block.publishers]
-        return topic_id, block.first_seq, block.count, batch, at, publishers, block.bodies
+        return (
+            *(topic_id, block.first_seq, block.count, _batch(at)),
+            *(at, publishers, block.bodies),
+        )
 
     async def _learn(self, emails: set[str]) -> None:
         unknown = [email for email in emails if email not in self._account_ids]
@@ -331,6 +335,9 @@ class EmbeddedCopy(PostgresCopy):
         super().__init__(store)
         self._folder = store.folder
 
+    def __str__(self) -> str:
+        return f"the data directory {self._folder.path}"
+
     async def _check_there(self) -> None:
         if not self._folder.cluster.exists():
             raise StoreUnusable(f"{self._folder.path} is no data directory of a broker. Name one.")
@@ -342,6 +349,36 @@ class EmbeddedCopy(PostgresCopy):
 
     async def _is_taken(self, probe: str) -> bool:
         return False  # its server does not run yet: nobody can hold anything in it
+
+
+@asynccontextmanager
+async def _unless_lost(connection: asyncpg.Connection) -> AsyncIterator[None]:
+    """End what is inside when the connection breaks, or takes too long.
+
+    asyncpg waits for ever for room in the buffer of a connection that breaks during a COPY.
+    """
+    try:
+        async with asyncio.timeout(TIMEOUT_S) as limit:
+
+            def end(_: object) -> None:
+                limit.reschedule(0)
+
+            connection.add_termination_listener(end)
+            try:
+                yield
+            finally:
+                connection.remove_termination_listener(end)
+    except (TimeoutError, asyncpg.InterfaceError) as error:
+        connection.terminate()
+        raise StoreLost("the connection broke, or there was no answer in time") from error
+
+
+def _batch(committed_at: datetime) -> int:
+    """Return a number for the batch whose blocks have this time, below all that a broker draws.
+
+    The blocks of one commit had one batch, and retention keeps those of the newest together.
+    """
+    return -int(committed_at.timestamp()) * 1_000_000 - committed_at.microsecond
 
 
 def _following(part: TopicBlocks, heads: dict[str, int]) -> Iterable[StoredBlock]:
