@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
-from datetime import UTC
+from datetime import UTC, datetime
 from hashlib import blake2b
 from itertools import groupby
 from typing import Protocol, TypeVar
@@ -56,7 +56,7 @@ class Digest:
         for block in blocks:
             self._count += block.count
             self._texts.update(block.bodies)
-            self._times.add(block.committed_at.astimezone(UTC).isoformat(), block.count)
+            self._times.add(block.committed_at, block.count)
             if len(block.publishers) == 1:
                 self._publishers.add(block.publishers[0], block.count)
             else:
@@ -78,17 +78,17 @@ class Digest:
 
 
 class _Runs:
-    """A checksum over values of which many in a row are the same."""
+    """A checksum over texts or times of which many in a row are the same."""
 
     def __init__(self) -> None:
         self._hash = blake2b(digest_size=16)
-        self._value = ""
+        self._value: str | datetime = ""
         self._count = 0
 
-    def add(self, value: str, count: int) -> None:
+    def add(self, value: str | datetime, count: int) -> None:
         if value != self._value:
-            self._end_run()
-            self._value = value
+            self._hash.update(self._run())
+            self._value, self._count = value, 0
         self._count += count
 
     def digest(self) -> bytes:
@@ -96,11 +96,11 @@ class _Runs:
         ended.update(self._run())
         return ended.digest()
 
-    def _end_run(self) -> None:
-        self._hash.update(self._run())
-        self._count = 0
-
     def _run(self) -> bytes:
-        # What is written of the value ends where its length says, so no two runs look alike.
-        value = self._value.encode(errors="surrogatepass")
-        return b"%d %d %s\n" % (self._count, len(value), value) if self._count else b""
+        if self._count == 0:
+            return b""
+        value = self._value
+        text = value if isinstance(value, str) else value.astimezone(UTC).isoformat()
+        # What is written of the text ends where its length says, so no two runs look alike.
+        data = text.encode(errors="surrogatepass")
+        return b"%d %d %s\n" % (self._count, len(data), data)

@@ -167,10 +167,9 @@ async def blocks_between(
     """
     while after < until:
         found = await store.read(topic, after + 1)
-        blocks = [
-            _part(block, after, until)
-            for block in takewhile(lambda block: block.first_seq <= until, found)
-        ]
+        blocks = [*takewhile(lambda block: block.first_seq <= until, found)]
+        for place in {0, len(blocks) - 1} if blocks else ():  # those between are wanted whole
+            blocks[place] = _part(blocks[place], after, until)
         for block in blocks:
             if block.first_seq != after + 1:
                 raise _torn(store, topic, after + 1, block.first_seq - 1)
