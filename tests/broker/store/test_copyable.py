@@ -106,9 +106,11 @@ async def test_an_account_that_is_put_again_gets_the_password(filled: Copyable) 
 
 
 async def test_topics_come_back_in_the_order_in_which_they_were_put(filled: Copyable) -> None:
-    assert await filled.topics() == [STOCK, ORDERS]
+    newest = [replace(ORDERS, name=name) for name in ("ZINC", "AIR")]
+    await filled.put_topics(newest)
+    assert await filled.topics() == [STOCK, ORDERS, *newest]
     await filled.put_topics([ORDERS, STOCK])
-    assert await filled.topics() == [STOCK, ORDERS]
+    assert await filled.topics() == [STOCK, ORDERS, *newest]
 
 
 async def test_a_topic_that_is_put_again_gets_the_creator(filled: Copyable) -> None:

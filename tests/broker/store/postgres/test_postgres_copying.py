@@ -1,6 +1,7 @@
 """Copying on PostgreSQL where it differs from others: locks, batches, names of one place."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
@@ -81,6 +82,33 @@ async def test_nothing_is_put_once_the_lock_is_lost(
     assert await admin.fetchval("SELECT count(*) FROM blocks") == 1
 
 
+# The second of two large blocks waits for whoever holds the lock.
+HOLD = """
+CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF new.first_seq = 2 THEN PERFORM pg_advisory_xact_lock_shared(4711); END IF;
+    RETURN new;
+END $$;
+CREATE TRIGGER hold BEFORE INSERT ON blocks FOR EACH ROW EXECUTE FUNCTION hold();
+SELECT pg_advisory_lock(4711);
+"""
+WAITING = "FROM pg_locks WHERE objid = 4711 AND NOT granted"
+
+
+async def test_a_server_that_goes_away_while_much_is_put_keeps_nobody_waiting(
+    store: PostgresCopy, admin: asyncpg.Connection
+) -> None:
+    await admin.execute(HOLD)
+    parts = [part(seq, "x" * 4_000_000) for seq in range(1, 5)]  # more than any buffer takes
+    putting = asyncio.create_task(store.put_blocks(parts))
+    while not await admin.fetchval(f"SELECT EXISTS (SELECT {WAITING})"):
+        assert not putting.done()
+    await admin.execute(f"SELECT pg_terminate_backend(pid) {WAITING}")
+    with pytest.raises(StoreLost, match="the connection broke"):
+        await putting
+    assert await admin.fetchval("SELECT count(*) FROM blocks") == 0
+
+
 async def test_blocks_that_do_not_follow_are_refused_with_all_that_came_with_them(
     store: PostgresCopy,
 ) -> None:
@@ -110,15 +138,21 @@ async def test_a_gone_publisher_is_nobody_in_psql_either(
     assert tuple(row or ()) == ("ORDERS", 1, None, '"a"')
 
 
+async def _begin_producer(store: PostgresStore, account_id: int) -> object:
+    return await store.begin_producer(account_id, "p")
+
+
+@pytest.mark.parametrize("begin", [PostgresStore.begin_session, _begin_producer])
 async def test_a_database_in_which_a_session_has_begun_has_been_used(
-    store: PostgresCopy, database: str
+    store: PostgresCopy, database: str, begin: Callable[[PostgresStore, int], Awaitable[object]]
 ) -> None:
+    assert not await store.has_been_used()
     await store.close()
     served = PostgresStore(database)
     await served.open()
     shop = await served.find_account("shop@b.c")
     assert shop is not None
-    await served.begin_producer(shop.id, "p")
+    await begin(served, shop.id)
     await served.close()
     again = copyable(database)
     await again.open(there=True)
