@@ -4,7 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test slow fuzz faults kills lint check pictures clean benchmarks peers growth
+.PHONY: demo test slow fuzz faults kills lint check pictures clean benchmarks peers growth scaling
 
 demo: .venv/.installed
 	$(BIN)/pubsub demo
@@ -50,6 +50,11 @@ benchmarks: .venv/.installed
 peers: .venv/.installed
 	$(BIN)/python -m bench.peers --markdown > docs/benchmarks/peers.tmp
 	mv docs/benchmarks/peers.tmp docs/benchmarks/peers.md
+
+# Several brokers on one PostgreSQL, and on NATS JetStream.
+scaling: .venv/.installed
+	$(BIN)/python -m bench.scaling --markdown > docs/benchmarks/scaling.tmp
+	mv docs/benchmarks/scaling.tmp docs/benchmarks/scaling.md
 
 growth: .venv/.installed
 	$(BIN)/python -m bench.growth docs/benchmarks

@@ -23,6 +23,8 @@ from broker.settings import Auth, Settings
 from broker.snapshot import Snapshot
 from broker.store.errors import StoreError
 from broker.store.interface import Store
+from broker.store.jetstream import JetStreamStore
+from broker.store.jetstream.address import SCHEMES as NATS_SCHEMES
 from broker.store.postgres import EmbeddedStore, PostgresStore
 from broker.tls import TlsEnd, server_context
 from protocol.reasons import Reason
@@ -95,6 +97,7 @@ class Broker:
                 self._hub = Hub(self.settings, self._store, self._seldom)
                 self._store.listen(self._hub.neighbours.heard)
                 await self._store.open()
+                self._hub.fit(self._store.block_bytes)
                 await self._hub.gate.prepare()
                 self._hub.topics.load(await self._store.topics())
                 self.census = Census(self._hub, self._door, self._watched)
@@ -275,6 +278,8 @@ class Broker:
 
 def _store_of(settings: Settings) -> Store:
     wait_s = settings.store_wait_s
+    if settings.store_url is not None and settings.store_url.startswith(NATS_SCHEMES):
+        return JetStreamStore(settings.store_url, wait_s=wait_s)
     if settings.store_url is not None:
         unsafe = settings.allow_unsafe_store
         return PostgresStore(settings.store_url, allow_unsafe=unsafe, wait_s=wait_s)

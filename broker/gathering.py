@@ -30,6 +30,7 @@ class TopicMessages:
     topic: Topic
     messages: list[str] = field(default_factory=list)
     runs: list[tuple[Account, int]] = field(default_factory=list)  # who sent how many
+    wholes: dict[int, int] = field(default_factory=dict)  # where a publish_many begins and ends
     first_seq: int = 0  # of the first message, once committed
 
 
@@ -72,10 +73,15 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class BlockLimits:
-    """How large a block may become; a single message may be larger than `size`."""
+    """How large a block may become; a single message may be larger than `size`.
+
+    With `keep_whole` a publish_many lies in one block, however large that becomes: the store
+    has no other way to store all of it or nothing.
+    """
 
     count: int
     size: int  # bytes of bodies, and of e-mails where publishers differ
+    keep_whole: bool = False
 
 
 class Gathering:
@@ -103,6 +109,8 @@ class Gathering:
         if appended is None:
             appended = self.topics[topic] = TopicMessages(topic)
         ticket.runs.append(Run(appended, len(appended.messages), ids, whole))
+        if whole:
+            appended.wholes[len(appended.messages)] = len(appended.messages) + len(messages)
         appended.messages += messages
         appended.runs.append((account, len(messages)))
         size = RUN_OVERHEAD_BYTES + sum(map(len, messages))
@@ -180,12 +188,15 @@ def _keep(appended: TopicMessages, runs: list[Run], dropped: set[int]) -> None:
     """Leave in `appended`, which came in `runs`, what is not of the runs that are dropped."""
     messages: list[str] = []
     senders: list[tuple[Account, int]] = []
+    appended.wholes = {}
     runs.sort(key=lambda run: run.offset)
     for run, (account, count) in zip(runs, appended.runs, strict=True):
         if id(run) not in dropped:
             part = appended.messages[run.offset : run.offset + count]
             run.offset = len(messages)
             messages += part
+            if run.whole:
+                appended.wholes[run.offset] = len(messages)
             senders.append((account, count))
     appended.messages, appended.runs = messages, senders
 
@@ -208,25 +219,39 @@ def _cut(appended: TopicMessages, limits: BlockLimits) -> Iterator[Block]:
         yield _block(appended, 0, count, publishers, bodies)
         return
     start, lines = 0, split_bodies(bodies)
-    for end in _ends(lines, _lengths(publishers) if several else repeat(0), limits):
+    units = _units(count, appended.wholes if limits.keep_whole else {})
+    for end in _ends(lines, units, _lengths(publishers) if several else repeat(0), limits):
         some = publishers[start:end] if several else publishers
         yield _block(appended, start, end - start, some, b"".join(islice(lines, start, end)))
         start = end
 
 
-def _ends(lines: list[bytes], lengths: Iterable[int], limits: BlockLimits) -> Iterator[int]:
-    """Yield where each block ends, so that none is over `limits` unless it is one message.
+def _ends(
+    lines: list[bytes], units: Iterable[int], lengths: Iterable[int], limits: BlockLimits
+) -> Iterator[int]:
+    """Yield where each block ends, so that none is over `limits` unless it is one unit.
 
-    `lengths` are those of the publishers' names, a message each.
+    `units` are the ends of what stays together; `lengths` those of the publishers' names, a
+    message each.
     """
-    start = size = 0
-    for place, (line, length) in enumerate(zip(lines, lengths, strict=False)):
-        own = len(line) + length
-        if place > start and (place - start >= limits.count or size + own > limits.size):
+    sizes = (len(line) + length for line, length in zip(lines, lengths, strict=False))
+    start = place = size = 0
+    for end in units:
+        own = sum(islice(sizes, end - place))
+        if place > start and (end - start > limits.count or size + own > limits.size):
             yield place
             start, size = place, 0
         size += own
+        place = end
     yield len(lines)
+
+
+def _units(count: int, wholes: dict[int, int]) -> Iterator[int]:
+    """Yield where each of `count` messages ends, those in `wholes` together."""
+    place = 0
+    while place < count:
+        place = wholes.get(place, place + 1)
+        yield place
 
 
 def _lengths(emails: Collection[str]) -> list[int]:

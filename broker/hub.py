@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from broker.block import Block
@@ -51,9 +52,7 @@ class Hub:
         self.delivery = Delivery(self.cache, self.fetcher.want, self.saver.moved, self._rest)
         self.fetcher.arrived = self.delivery.arrived
         # A block's line has to stay within the line limit, as a message's does.
-        block_bytes = min(settings.block_bytes, settings.message_bytes)
-        block = BlockLimits(settings.block_messages, block_bytes)
-        limits = LogLimits(block, settings.commit_bytes, settings.store_wait_s)
+        limits = _log_limits(settings)
         self.log = Log(store, self.cache, limits, self._committed, self.store_health)
         self.removal = Removal(self)
         self.neighbours = Neighbours(self)
@@ -68,6 +67,16 @@ class Hub:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+    def fit(self, block_bytes: int | None) -> None:
+        """Take no message, and no publish_many, that has no room in a block of the store."""
+        if block_bytes is not None:
+            self.settings = replace(
+                self.settings,
+                message_bytes=min(self.settings.message_bytes, block_bytes),
+                block_bytes=min(self.settings.block_bytes, block_bytes),
+            )
+            self.log.limits = _log_limits(self.settings, keep_whole=True)
 
     def know(self, record: TopicRecord) -> Topic | None:
         """Return the topic of `record`, which the store has told just now.
@@ -218,3 +227,9 @@ class Hub:
                 self.store_health.answered("to save cursors")
             except StoreError as error:
                 self.store_health.failed("to save cursors", error)
+
+
+def _log_limits(settings: Settings, *, keep_whole: bool = False) -> LogLimits:
+    block_bytes = min(settings.block_bytes, settings.message_bytes)
+    block = BlockLimits(settings.block_messages, block_bytes, keep_whole)
+    return LogLimits(block, settings.commit_bytes, settings.store_wait_s)

@@ -65,7 +65,7 @@ class Log:
         self._store = store
         self.store_health = health or StoreHealth()
         self._cache = cache
-        self._limits = limits
+        self.limits = limits
         self._deliver = deliver
         self._waiting: deque[Gathering] = deque()  # the last one still gathers
         self._arrived = asyncio.Event()
@@ -148,7 +148,7 @@ class Log:
 
     def _gathering(self) -> Gathering:
         """Return what gathers for the next commit, begun anew where that one is full."""
-        if not self._waiting or self._waiting[-1].size >= self._limits.commit_bytes:
+        if not self._waiting or self._waiting[-1].size >= self.limits.commit_bytes:
             self._waiting.append(Gathering(self._now()))
             self._arrived.set()
         return self._waiting[-1]
@@ -156,7 +156,7 @@ class Log:
     async def _commit(self, gathering: Gathering) -> None:
         """Store `gathering`; what was stored before it is delivered meanwhile."""
         while True:
-            blocks = gathering.blocks(self._limits.block)
+            blocks = gathering.blocks(self.limits.block)
             batch = gathering.batch(secrets.randbits(63), blocks)
             try:
                 commit = await self._stored(gathering, batch)
@@ -227,7 +227,7 @@ class Log:
                 raise
             except StoreLost as error:
                 self.store_health.failed(ASKER, error)
-            if self._now() - gathering.began > self._limits.wait_s:
+            if self._now() - gathering.began > self.limits.wait_s:
                 self._refuse_late(gathering)
                 ask = self._store.find_commit
             await asyncio.sleep(_pause_s(attempt))
@@ -248,14 +248,14 @@ class Log:
     def _look_later(self) -> None:
         """Look when the oldest publish that is not answered has waited for long enough."""
         oldest = next((one.began for one in self._unfinished if one.tickets), self._now())
-        wait_s = oldest + self._limits.wait_s - self._now()
+        wait_s = oldest + self.limits.wait_s - self._now()
         pause_s = min(max(wait_s, SOONEST_LOOK_S), LATEST_LOOK_S)
         self._looking = asyncio.get_running_loop().call_later(pause_s, self._look)
 
     def _look(self) -> None:
         committing = self._committing
         assert committing is not None
-        late = self._now() - self._limits.wait_s
+        late = self._now() - self.limits.wait_s
         if any(one.tickets and one.began <= late for one in self._unfinished):
             self.store_health.failed(ASKER, TimeoutError())
             self._refuse_late(committing)
@@ -264,7 +264,7 @@ class Log:
     def _refuse_late(self, gathering: Gathering) -> None:
         self._refuse(
             gathering,
-            f"the store has not answered for {self._limits.wait_s:g} s, so it is not"
+            f"the store has not answered for {self.limits.wait_s:g} s, so it is not"
             " known whether this was stored; publish it again when it answers",
         )
 

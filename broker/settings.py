@@ -32,7 +32,9 @@ class Settings:
     insecure: bool = False  # listen beyond this machine without TLS and passwords
     data_dir: Path | None = None  # PostgreSQL is run out of it
     watched_dir: Path | None = None  # whose free disk counts; None: that of the data directory
-    store_url: str | None = field(default=None, repr=False)  # postgresql://..., with a password
+    store_url: str | None = field(
+        default=None, repr=False
+    )  # postgresql:// or nats://, with a password
     allow_unsafe_store: bool = False  # take a server that may lose acknowledged messages
 
     message_bytes: int = 1 * MIB  # of one message, as JSON

@@ -18,6 +18,7 @@ from broker import Broker, Settings
 from broker.store.embedded import Address, EmbeddedPostgres
 from broker.store.postgres.schema import migrate
 from tests.certificates import Certificates, make_certificates
+from tests.nats import SERVER, NatsServer
 from tests.wire import Wire
 
 TEMPLATE = "pubsub_template"
@@ -61,6 +62,24 @@ async def database(server: Address) -> AsyncIterator[str]:
     """The URL of a new database with the newest schema and nothing in it."""
     async for url in _database(server, TEMPLATE):
         yield url
+
+
+@pytest.fixture(scope="session")
+async def nats(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[NatsServer]:
+    """A nats-server with JetStream for all tests of this process."""
+    if SERVER is None:
+        pytest.skip("no nats-server on the PATH: apt-get install nats-server")
+    with _quick_folder(tmp_path_factory) as folder:
+        server = NatsServer(folder)
+        await server.start()
+        yield server
+        await server.kill()
+
+
+@pytest.fixture
+def jetstream(nats: NatsServer) -> str:
+    """The URL of a store in it with nothing in it, under a name of its own."""
+    return f"{nats.url}?prefix=test{next(_numbers)}"
 
 
 @pytest.fixture

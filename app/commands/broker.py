@@ -21,8 +21,10 @@ from app.places import default_data_dir
 from broker import Auth, Broker, CannotListen, Settings, StoreUnusable, TooOpen
 from broker.listening import shown
 from broker.settings import KIB, MIB
+from broker.store.jetstream.address import SCHEMES as NATS_SCHEMES
 
 RETAIN_LEAST_S = 1.0
+STORE_SCHEMES = ("postgresql://", "postgres://", *NATS_SCHEMES)
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 _logger = logging.getLogger("pubsub.broker")
@@ -127,8 +129,8 @@ def wrong_usage(options: Options) -> str | None:
     """Return what is wrong with the options in a sentence, or None."""
     if options.store is not None and options.data_dir is not None:
         return "--store and --data-dir exclude each other; give one of them"
-    if options.store is not None and not options.store.startswith(("postgresql://", "postgres://")):
-        return "--store takes a URL that begins with postgresql://"
+    if options.store is not None and not options.store.startswith(STORE_SCHEMES):
+        return "--store takes a URL that begins with postgresql:// or nats://"
     if (options.tls_cert is None) != (options.tls_key is None):
         return "--tls-cert and --tls-key go together; give both, or neither"
     if options.log_level.lower() not in LEVELS:

@@ -15,6 +15,7 @@ from app.doctor.finding import Finding, Verdict
 from app.exits import FAILED
 from app.places import default_data_dir
 from app.text import harmless
+from broker.store.jetstream.address import SCHEMES as NATS_SCHEMES
 
 MARGIN = 7  # before a sentence: the verdict
 
@@ -27,6 +28,10 @@ def run(store: str | None, data_dir: Path | None, *, as_json: bool) -> None:
 def _run(store: str | None, data_dir: Path | None, as_json: bool) -> None:
     if store is not None and data_dir is not None:
         raise WrongUsage("--store and --data-dir exclude each other; give one of them")
+    if store is not None and store.startswith(NATS_SCHEMES):
+        raise WrongUsage(
+            "the doctor examines PostgreSQL; of NATS the broker says in its log what it finds"
+        )
     if store is not None and not store.startswith(("postgresql://", "postgres://")):
         raise WrongUsage("--store takes a URL that begins with postgresql://")
     wrong = asyncio.run(_tell(store, data_dir or default_data_dir(), as_json))

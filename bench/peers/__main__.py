@@ -86,7 +86,7 @@ def _ours(version: int, works: list[str], scale: Scale, folder: Path, stack: Exi
         "latency": own.latency,
     }
     for work in (work for work in works if work != MEMORY):
-        _measure(row, work, rounds[work], scale)
+        measure(row, work, rounds[work], scale)
     if MEMORY in works:
         _note_memory(row, own.idle(scale, scale.connections[0]).figures.get("bytes"))
     return row
@@ -104,11 +104,11 @@ def _theirs(peer: Peer, works: list[str], scale: Scale, folder: Path, stack: Exi
     if MEMORY in works:
         _note_memory(row, theirs.memory(scale))  # first, while no memory is left over
     for work in (work for work in works if work != MEMORY):
-        _measure(row, work, partial(WORKS[work], theirs), scale)
+        measure(row, work, partial(WORKS[work], theirs), scale)
     return row
 
 
-def _measure(row: Row, work: str, one: Callable[[Scale], Round], scale: Scale) -> None:
+def measure(row: Row, work: str, one: Callable[[Scale], Round], scale: Scale) -> None:
     one(scale.warm_up())
     for _ in range(scale.rounds):
         figures = one(scale).figures

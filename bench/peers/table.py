@@ -36,7 +36,7 @@ class Row:
             self.figures[work] = max(figures["per_s"], self.figures.get(work, 0.0))
 
 
-def shown(rows: Sequence[Row], table_of: Table) -> str:
+def shown(rows: Sequence[Row], table_of: Table, *, what: str = "server") -> str:
     """Return the table, and below it what it lacks and why."""
     keys = [key for key in HEADS if any(key in row.figures for row in rows)]
     cells = [
@@ -44,6 +44,6 @@ def shown(rows: Sequence[Row], table_of: Table) -> str:
         for row in rows
         if not row.note
     ]
-    heads = ["server", "an answer says: the message is", *(HEADS[key] for key in keys)]
+    heads = [what, "an answer says: the message is", *(HEADS[key] for key in keys)]
     notes = [f"{row.name} is left out: {row.note}" for row in rows if row.note]
     return "\n".join([table_of(heads, cells), *(["", *notes] if notes else []), ""])

@@ -119,6 +119,24 @@ async def test_a_new_topic_of_that_name_begins_anew(bench: Bench) -> None:
     assert (await ann.read())["messages"] == ["new"]
 
 
+async def test_what_was_in_flight_when_a_topic_was_deleted_is_not_in_its_namesake(
+    bench: Bench,
+) -> None:
+    shop, other = await bench.signed_in("shop@b.c"), await bench.signed_in("other@b.c")
+    bench.store.hold()
+    other.send("publish_msg", topic_name="T", msg="in flight")
+    await bench.store.held.wait()
+    shop.send("delete_topic", topic_name="T")
+    await until(lambda: bench.broker._hub.topics.get("T") is None)
+    bench.store.release()
+    assert (await other.read())["seq"] == 1
+    assert await shop.read() == SUCCESS
+    assert await shop.ask("create_topic", topic_name="T") == SUCCESS
+    await publish(shop, "new")
+    page = await shop.ask("history", topic_name="T", after=0)
+    assert [one["messages"] for one in page["blocks"]] == [["new"]]
+
+
 async def test_what_was_accepted_before_is_answered_first(bench: Bench) -> None:
     shop, other = await bench.signed_in("shop@b.c"), await bench.signed_in("other@b.c")
     bench.store.hold()

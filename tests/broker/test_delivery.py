@@ -94,6 +94,24 @@ def test_a_live_subscription_gets_each_block_as_it_is_committed(bench: Bench) ->
     assert bench.fetches == []
 
 
+def test_what_was_read_before_the_answer_to_its_commit_came_is_not_sent_again(
+    bench: Bench,
+) -> None:
+    topic, (outlet, reader) = bench.topic(), bench.reader()
+    cursor = bench.attach(reader, topic)
+    bodies = encode_bodies(["a", "b"])
+    block = Block("T", 1, 2, ("p@b.c",), NOON, bodies)
+    bench.blocks[topic].append(block)
+    topic.head = 2  # another broker has told so, or the store
+    bench.delivery.head_moved(topic)
+    bench.answer_fetch()
+    bench.delivery.deliver(topic, block)  # the answer has come
+    assert [text for *_, text in outlet.lines_v2()] == ["a", "b"]
+    assert cursor in topic.live
+    assert bench.fetches == []
+    assert not reader.behind
+
+
 def test_all_subscribers_of_a_version_get_the_very_same_bytes(bench: Bench) -> None:
     topic = bench.topic()
     readers = [bench.reader(version) for version in (1, 2, 1, 2, 1)]

@@ -129,6 +129,8 @@ class Subscribers(RuleBasedStateMachine):
         self.topics = [Topic(number, f"T{number}", 0) for number in range(TOPICS)]
         self.by_name = {topic.name: topic for topic in self.topics}
         self.blocks: dict[Topic, list[Block]] = {topic: [] for topic in self.topics}
+        self.heads = dict.fromkeys(self.topics, 0)  # in the store
+        self.unanswered: list[tuple[Topic, Block]] = []
         self.saved: list[dict[Topic, int]] = [{} for _ in range(SUBSCRIBERS)]  # cursors
         self.sessions: list[Session | None] = [None] * SUBSCRIBERS
         for number in range(SUBSCRIBERS):
@@ -146,21 +148,51 @@ class Subscribers(RuleBasedStateMachine):
     @rule(topic=topics, sizes=commits)
     def publish(self, topic: int, sizes: list[int]) -> None:
         """Make a commit visible, as the log does."""
+        self.commit(topic, sizes)
+        self.answer_commit()
+
+    @rule(topic=topics, sizes=commits)
+    def commit(self, topic: int, sizes: list[int]) -> None:
+        """Store a commit whose answer is still on its way: one at a time, as the log does."""
+        self.answer_commit()
         there = self.topics[topic]
-        for size in sizes:
-            first = there.head + 1
-            texts = [f"{there.name} {seq}" for seq in range(first, first + size)]
-            block = Block(there.name, first, size, ("p@b.c",), NOON, encode_bodies(texts))
-            self.blocks[there].append(block)
+        self.unanswered = [(there, self._store(there, size)) for size in sizes]
+
+    @rule()
+    def answer_commit(self) -> None:
+        for there, block in self.unanswered:
             self.cache.add(block)
-            there.head = block.last_seq
+            there.head = max(there.head, block.last_seq)
             self.delivery.deliver(there, block)
+        self.unanswered = []
+
+    @rule(topic=topics, sizes=commits)
+    def publish_elsewhere(self, topic: int, sizes: list[int]) -> None:
+        """Store a commit of another broker, which this one does not hear of."""
+        for size in sizes:
+            self._store(self.topics[topic], size)
+
+    @rule(topic=topics)
+    def hear(self, topic: int) -> None:
+        """Hear how far a topic has come, as the hub does."""
+        there = self.topics[topic]
+        if self.heads[there] > there.head:
+            there.head = self.heads[there]
+            self.delivery.head_moved(there)
+
+    def _store(self, topic: Topic, size: int) -> Block:
+        first, self.heads[topic] = self.heads[topic] + 1, self.heads[topic] + size
+        texts = [f"{topic.name} {seq}" for seq in range(first, first + size)]
+        block = Block(topic.name, first, size, ("p@b.c",), NOON, encode_bodies(texts))
+        self.blocks[topic].append(block)
+        return block
 
     @rule(topic=topics, blocks=st.integers(1, 5))
     def expire(self, topic: int, blocks: int) -> None:
         """Take the oldest blocks out, as retention does."""
         there = self.topics[topic]
-        gone, self.blocks[there] = self.blocks[there][:blocks], self.blocks[there][blocks:]
+        known = [block for block in self.blocks[there] if block.last_seq <= there.head]
+        gone, self.blocks[there] = known[:blocks], self.blocks[there][len(known[:blocks]) :]
         if gone:
             there.take_out(gone[-1].last_seq)
 
@@ -253,7 +285,11 @@ class Subscribers(RuleBasedStateMachine):
     def answer_fetch(self, which: int, read_ahead: int) -> None:
         """Answer any of the fetches, as the fetcher does."""
         reader, topic, seq = self.fetches.pop(which % len(self.fetches))
-        found = [block for block in self.blocks[topic] if block.last_seq >= seq][:read_ahead]
+        found = [
+            block
+            for block in self.blocks[topic]
+            if block.last_seq >= seq and block.first_seq <= topic.head
+        ][:read_ahead]
         for block in found:
             self.cache.add(block)
         self.delivery.arrived(reader, topic, seq, found, topic.head)
@@ -294,6 +330,10 @@ class Subscribers(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Once everybody can take it, everybody gets everything."""
+        if hasattr(self, "unanswered"):
+            self.answer_commit()
+            for number in range(TOPICS):
+                self.hear(number)
         for session in filter(None, getattr(self, "sessions", [])):
             session.outlet.drain()
             self.delivery.advance(session.reader)
@@ -305,7 +345,7 @@ class Subscribers(RuleBasedStateMachine):
         for session in filter(None, getattr(self, "sessions", [])):
             session.take(self.by_name)
             for topic, expected in session.expected.items():
-                assert expected.next_seq == topic.head + 1
+                assert expected.next_seq == self.heads[topic] + 1
 
     def _attached(self) -> list[Cursor]:
         live = [cursor for topic in self.topics for cursor in topic.live]

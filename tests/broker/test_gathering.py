@@ -1,6 +1,7 @@
 """What collects for one commit, and how it is cut into blocks."""
 
 from datetime import UTC, datetime
+from itertools import chain
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -215,3 +216,25 @@ def test_what_is_outdated_is_taken_out_and_the_rest_keeps_its_order(data: st.Dat
             run.appended.messages[run.offset : run.offset + len(texts_)]
             for run, texts_ in zip(ticket.runs, own, strict=True)
         ] == own
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 7), st.booleans()), min_size=1, max_size=12),
+    st.integers(1, 6),
+    st.integers(3, 60),
+)
+def test_what_was_published_together_stays_in_one_block_where_that_is_wanted(
+    runs: list[tuple[int, bool]], count: int, size: int
+) -> None:
+    topic, gathering, together = Topic(1, "T", 0), Gathering(0.0), []
+    for number, (length, whole) in enumerate(runs):
+        messages = [f"{number}.{place}" for place in range(length)]
+        gathering.add(topic, SHOP, messages, [1], whole, Ticket(ignore))
+        together += [messages] if whole else [[one] for one in messages]
+    blocks = texts(gathering.blocks(BlockLimits(count, size, keep_whole=True)))
+    assert [*chain(*blocks)] == [*chain(*together)]
+    for block in blocks:
+        parts = [part for part in together if part[0] in block]
+        assert [*chain(*parts)] == block
+        within = len(block) <= count and sum(len(one) + 3 for one in block) <= size
+        assert within or len(parts) == 1

@@ -245,6 +245,40 @@ async def test_deleting_an_account_and_changing_a_password_end_sessions_everywhe
     assert gone["reason"] == "account_not_found"
 
 
+async def test_what_is_told_comes_without_looking(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = await pair.shop(pair.one)
+    await shop.ask("create_topic", topic_name="T")
+    ann = await pair.ann(pair.other)
+
+    async def never() -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(pair.other._hub.neighbours, "look", never)
+    await pair.other._hub.neighbours._looking.acquire()  # nor goes one on that had begun
+    await shop.ask("publish_many", topic_name="T", msgs=["a", "b"])
+    assert await messages(ann, 2) == ["a", "b"]
+
+
+async def test_a_topic_made_anew_elsewhere_is_not_taken_for_the_one_of_its_name(
+    pair: Pair,
+) -> None:
+    shop = await pair.shop(pair.one)
+    await shop.ask("create_topic", topic_name="T")
+    ann = await pair.ann(pair.other)
+    deafen(pair.other)
+    await shop.ask("publish_msg", topic_name="T", msg="old")
+    assert (await shop.ask("delete_topic", topic_name="T"))["action"] == "success"
+    assert (await shop.ask("create_topic", topic_name="T"))["action"] == "success"
+    await shop.ask("publish_msg", topic_name="T", msg="new")
+    await pair.other._hub.neighbours.look()
+    while (line := await ann.read())["action"] != "topic_deleted":
+        assert line["messages"] == ["old"]
+    assert (await ann.ask("subscribe", topic_name="T", from_="all"))["action"] == "success"
+    assert await messages(ann, 1) == ["new"]
+
+
 async def test_what_nobody_has_told_is_found_by_looking(
     pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:

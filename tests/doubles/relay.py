@@ -12,16 +12,20 @@ class Relay:
 
     def __init__(self, open_server: Open) -> None:
         self._open_server = open_server
-        self._losing_answer = False
+        self._losing = 0  # the answer that is to be lost is the so-manieth
+        self._holding = b""
         self._flowing = asyncio.Event()
         self._flowing.set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._left_open: list[asyncio.StreamWriter] = []
         self._writers: list[asyncio.StreamWriter] = []
 
-    def lose_answer(self) -> None:
-        """Break the connection on which the next answer comes, in its place."""
-        self._losing_answer = True
+    def lose_answer(self, holding: bytes = b"", number: int = 1) -> None:
+        """Break the connection on which the next answer comes, in its place.
+
+        Or the one after that, and so on, and of those `holding` something.
+        """
+        self._holding, self._losing = holding, number
 
     def freeze(self) -> None:
         """Pass nothing on any more; all connections stay open."""
@@ -90,9 +94,10 @@ class Relay:
         answers: bool = False,
     ) -> None:
         while data := await reader.read(2**16):
-            if answers and self._losing_answer:
-                self._losing_answer = False
-                return
+            if answers and self._losing and self._holding in data:
+                self._losing -= 1
+                if not self._losing:
+                    return
             await self._flowing.wait()
             writer.write(data)
             await writer.drain()

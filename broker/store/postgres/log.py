@@ -86,6 +86,14 @@ _APPEND_SHARED = _APPEND.format(
     joined="\n    JOIN locked ON locked.id = added.topic_id",
 )
 
+# Topics that have lost messages since their heads were known: by the doing of another broker.
+_TAKEN_OUT = """
+SELECT known.topic_id FROM unnest($1::integer[], $2::bigint[]) AS known (topic_id, head)
+LEFT JOIN topics ON topics.id = known.topic_id
+WHERE topics.tail IS NULL OR topics.tail > known.head
+LIMIT 1
+"""
+
 _GONE_TOPICS = """
 SELECT wanted.id FROM unnest($1::integer[]) AS wanted (id)
 LEFT JOIN topics ON topics.id = wanted.id
@@ -190,6 +198,7 @@ class BlockWriter:
             commit = await self.find(batch)
             if commit is not None:
                 return commit
+            await self._check_nothing_is_gone(batch)
         self._unsure_of = batch.id
         try:
             connection = await self._connected()
@@ -242,7 +251,28 @@ class BlockWriter:
         except StoreLost:
             self.drop()
             raise
-        return _commit(batch, rows) if rows else None
+        return _commit(batch, rows) if len(rows) == len(batch.blocks) else None
+
+    async def _check_nothing_is_gone(self, batch: Batch) -> None:
+        """Refuse `batch`, which was not found, where it may have been there."""
+        try:
+            connection = await self._connected()
+            with translated():
+                gone = await connection.fetch(
+                    _TAKEN_OUT,
+                    list(batch.heads),
+                    list(batch.heads.values()),
+                    timeout=APPEND_TIMEOUT_S,
+                )
+        except StoreLost:
+            self.drop()
+            raise
+        if gone:
+            self._unsure_of = None
+            raise StoreRefused(
+                "its answer was lost, and another broker has taken messages out meanwhile, so it"
+                " is not known whether this was stored"
+            )
 
     async def _connected(self) -> asyncpg.Connection:
         """Return the connection, made anew where it was lost.

@@ -23,13 +23,14 @@ from broker.store.interface import (
     StoredBlock,
     TopicRecord,
 )
+from broker.store.jetstream import JetStreamStore
 from broker.store.postgres import PostgresStore
 from protocol.frames import encode_bodies, split_bodies
 from protocol.names import Role
 from tests.doubles.memory_store import MemoryStore
 from tests.doubles.relay import Relay
 
-KINDS = ["memory", "postgres"]
+KINDS = ["memory", "postgres", "jetstream"]
 PLENTY = 2**20
 
 T = TypeVar("T")
@@ -41,6 +42,8 @@ _batch_ids = count(1)
 def closed_store(request: pytest.FixtureRequest) -> Store:
     if request.param == "memory":
         return MemoryStore()
+    if request.param == "jetstream":
+        return JetStreamStore(request.getfixturevalue("jetstream"))
     return PostgresStore(request.getfixturevalue("database"))
 
 
@@ -578,29 +581,45 @@ async def test_a_summary_says_since_when_the_oldest_unread_message_waits(
 # a store that is lost
 
 
-StoreAndFault = tuple[Store, Callable[[], None]]
+StoreAndFault = tuple[Store, Callable[[int], None]]
 
 
 @pytest.fixture(params=KINDS)
 def url_if_any(request: pytest.FixtureRequest) -> str | None:
-    return None if request.param == "memory" else str(request.getfixturevalue("database"))
+    fixtures = {"postgres": "database", "jetstream": "jetstream"}
+    return request.getfixturevalue(fixtures[request.param]) if request.param in fixtures else None
 
 
 @pytest.fixture
 async def store_and_fault(url_if_any: str | None) -> AsyncIterator[StoreAndFault]:
-    """A store, and what lets it store the next batch but lose the answer."""
+    """A store, and what lets it store the next batch, of so many blocks, but lose the answer."""
     if url_if_any is None:
         memory = MemoryStore()
-        yield memory, memory.lose_answer
+        yield memory, lambda _: memory.lose_answer()
         return
-    relay = Relay(lambda: asyncio.open_unix_connection(socket_of(url_if_any)))
-    async with relay.listening() as port:
-        url = urlsplit(url_if_any)
-        store = PostgresStore(
-            f"postgresql://{url.netloc}127.0.0.1:{port}{url.path}?sslmode=disable"
+    url = urlsplit(url_if_any)
+    nats = url.scheme == "nats"
+    relay = Relay(
+        lambda: (
+            asyncio.open_connection(url.hostname, url.port)
+            if nats
+            else asyncio.open_unix_connection(socket_of(url_if_any))
         )
+    )
+    async with relay.listening() as port:
+        store: Store
+        if nats:
+            store = JetStreamStore(f"nats://127.0.0.1:{port}?{url.query}")
+        else:
+            store = PostgresStore(
+                f"postgresql://{url.netloc}127.0.0.1:{port}{url.path}?sslmode=disable"
+            )
         await store.open()
-        yield store, relay.lose_answer
+        # A block is a message there, which has an answer of its own.
+        yield (
+            store,
+            lambda blocks: relay.lose_answer(b"_topic_", blocks) if nats else relay.lose_answer(),
+        )
         await store.close()
 
 
@@ -620,7 +639,7 @@ async def test_a_batch_whose_answer_was_lost_is_stored_once_when_it_is_given_aga
     wanted = batch(
         block(orders, shop, "b", "c"), block(orders, shop, "d"), heads={orders.id: 1}, mark=mark
     )
-    lose_answer()
+    lose_answer(2)
     with pytest.raises(StoreLost):
         await store.append(wanted)
     assert len(await read(store, orders)) == 4
@@ -639,13 +658,40 @@ async def test_a_batch_whose_answer_was_lost_can_be_looked_for_instead(
     orders = await made_topic(store, "ORDERS", shop)
     await append(store, block(orders, shop, "a"))
     wanted = batch(block(orders, shop, "b", "c"), heads={orders.id: 1})
-    lose_answer()
+    lose_answer(1)
     with pytest.raises(StoreLost):
         await store.append(wanted)
     found = await in_the_end(lambda: store.find_commit(wanted))
     assert found is not None
     assert [*found.first_seqs] == [2]
     assert len(await read(store, orders)) == 3
+
+
+async def test_a_batch_that_may_have_been_taken_out_is_not_stored_again(
+    store_and_fault: StoreAndFault, url_if_any: str | None
+) -> None:
+    store, lose_answer = store_and_fault
+    if url_if_any is None:
+        pytest.skip("a store in memory knows all batches that it ever stored")
+    shop = await made(store, "shop@b.c", Role.PUBLISHER)
+    orders, stock = await made_topic(store, "ORDERS", shop), await made_topic(store, "STOCK", shop)
+    await append(store, block(orders, shop, "first"))
+    mark = await come_to(store, shop, "p", 1)
+    heads = {orders.id: 1, stock.id: 0}
+    wanted = batch(block(orders, shop, "a"), block(stock, shop, "1"), heads=heads, mark=mark)
+    lose_answer()
+    with pytest.raises(StoreLost):
+        await store.append(wanted)
+    other = PostgresStore(url_if_any)
+    await other.open()
+    assert await append(other, block(orders, shop, "b")) == [3]
+    await take_out(other, orders.id, 2)
+    await other.close()
+    assert await in_the_end(lambda: store.find_commit(wanted)) is None
+    with pytest.raises(StoreRefused, match="not known whether this was stored"):
+        await in_the_end(lambda: store.append(wanted))
+    assert b"".join((await read(store, stock)).values()) == encode_bodies("1")
+    assert await begun_again(store, mark) == mark  # who resends it learns that it is there
 
 
 async def in_the_end(ask: Callable[[], Awaitable[T]]) -> T:

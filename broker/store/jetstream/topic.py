@@ -1,0 +1,292 @@
+"""One topic's stream: where it stands, what it holds, and adding to it.
+
+What is added names the newest message that its writer knows of (`Nats-Expected-Last-Sequence`).
+The server takes it only where that is so, which makes seqs gap-free with any number of
+brokers, and makes what was sent and never answered harmless: it can be stored at one sequence
+alone, and is looked for there.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from broker.store.errors import StoreLost, StoreRefused
+from broker.store.interface import NewBlock
+from broker.store.jetstream.faults import NobodyAnswers
+from broker.store.jetstream.placing import Places
+from broker.store.jetstream.record import (
+    Fence,
+    Place,
+    Preface,
+    Record,
+    after,
+    now_us,
+    read,
+    written,
+)
+from broker.store.jetstream.streams import Streams, WrongLast
+
+MOST_BLOCKS = 1_000  # given by one read
+MOST_AT_ONCE = 64  # messages asked for together
+
+
+class TopicGone(Exception):
+    """The topic's stream is not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """How the streams of an installation's topics are called."""
+
+    prefix: str
+
+    def stream(self, topic_id: int) -> str:
+        return f"{self.prefix}_topic_{topic_id}"
+
+    def subject(self, topic_id: int) -> str:
+        return f"{self.prefix}.topic.{topic_id}"
+
+    def config(self, topic_id: int, replicas: int) -> dict[str, Any]:
+        """Return how the stream of a topic is made: nothing in it goes by itself."""
+        return {
+            "name": self.stream(topic_id),
+            "subjects": [self.subject(topic_id)],
+            "description": "pubsub-suite",
+            "retention": "limits",
+            "storage": "file",
+            "discard": "new",
+            "num_replicas": replicas,
+            "max_msgs": -1,
+            "max_bytes": -1,
+            "max_age": 0,
+            "max_msgs_per_subject": -1,
+            "max_msg_size": -1,
+            "max_consumers": -1,
+            "deny_delete": True,
+            "allow_direct": True,
+        }
+
+
+class TopicStream:
+    """The stream of one topic, as this broker knows it."""
+
+    def __init__(self, streams: Streams, names: Names, topic_id: int) -> None:
+        self._streams = streams
+        self._name = names.stream(topic_id)
+        self._subject = names.subject(topic_id)
+        self._place: Place | None = None  # where it stands, unless it is to be found out
+        self._last: int | None = None  # the newest sequence, where a server has told it meanwhile
+        self._newest: Record | None = None  # the newest record, as it was last looked at
+        self._oldest: Record | None = None
+        self._places = Places()
+        self.writing = asyncio.Lock()  # held from finding out where it stands to the answer
+        self.fences: dict[tuple[int, str], int] = {}  # epochs, by account and producer
+        self.admitted: set[tuple[int, str, int]] = set()  # producers' sessions that may publish
+        self._fence: int | None = None  # the newest one in `fences`; None: none is known
+
+    # adding
+
+    async def begin(self) -> None:
+        """Write the first message of a stream that has just been made.
+
+        It is not known everywhere yet, so nobody may answer at first.
+        """
+        place = Place(0, 0)
+        headers, payload = written(after(place, None), 1, 0, now_us(), Preface(), b"")
+        headers["Nats-Expected-Last-Sequence"] = "0"
+        with suppress(WrongLast):  # it has begun already
+            await self._streams.write_patiently(self._subject, payload, headers)
+
+    async def place(self) -> Place:
+        """Return where the topic stands; what fences have come is known then.
+
+        Raises:
+            TopicGone: there is no such stream.
+        """
+        if self._place is None:
+            last, self._last = self._last, None
+            newest = await self.at(last or (await self._range())[1])
+            if newest is None:
+                raise StoreLost("the stream's newest message is not to be had")
+            await self._learn_fences(newest.place)
+            self._place = newest.place
+        return self._place
+
+    async def add(
+        self,
+        block: NewBlock | None,
+        preface: Preface,
+        batch: int = 0,
+        time_us: int | None = None,
+    ) -> Place | None:
+        """Write a block, or what holds no messages, and return where the topic stood before.
+
+        None: something else came first, and `place` tells where the topic stands now. Called
+        with `writing` held.
+
+        Raises:
+            StoreLost: it is stored at the sequence after `place`'s, or will be, or never.
+            TopicGone: there is no such stream.
+        """
+        place = await self.place()
+        then = after(place, block, fence=preface.fence is not None)
+        self._place = None  # until there is an answer
+        try:
+            await self._send(place, then, block, batch, time_us or now_us(), preface)
+        except WrongLast as error:
+            self._last = error.last
+            return None
+        except NobodyAnswers:
+            if await self._streams.look(self._name) is None:
+                raise TopicGone from None
+            raise
+        self._place = then
+        return place
+
+    async def _send(
+        self,
+        place: Place,
+        then: Place,
+        block: NewBlock | None,
+        batch: int,
+        time_us: int,
+        preface: Preface,
+    ) -> None:
+        bodies = b"" if block is None else block.bodies
+        headers, payload = written(then, place.head + 1, batch, time_us, preface, bodies)
+        headers["Nats-Expected-Last-Sequence"] = str(place.sequence)
+        sequence = await self._streams.write(self._subject, payload, headers)
+        if sequence != then.sequence:
+            raise StoreRefused(f"the stream {self._name} does not count its messages one by one")
+        self._places.add(then.sequence, then.head)
+
+    async def fence(self, account: int, producer: str, epoch: int) -> int:
+        """Write a fence against the producer's sessions before `epoch`; return its sequence."""
+        while True:
+            async with self.writing:
+                place = await self.place()
+                fence = Fence(account, producer, epoch, place.fence)
+                written = await self.add(None, Preface(fence=fence))
+                if written is not None:
+                    self._note(fence)
+                    self._fence = place.sequence + 1
+                    return self._fence
+
+    # fences
+
+    async def _learn_fences(self, place: Place) -> None:
+        """Read the fences up to `place` that are not known yet, each of which names the last.
+
+        Where not all can be read, nobody is admitted any more: who publishes has to ask again.
+        """
+        sequence, known = place.fence, self._fence
+        while sequence > (known or 0):
+            record = None if known is None else await self.at(sequence)
+            if record is None:
+                self.admitted.clear()
+                break
+            fence = record.preface.fence
+            if fence is None:
+                raise StoreRefused(f"message {sequence} of the stream {self._name} is no fence")
+            self._note(fence)
+            sequence = fence.previous
+        self._fence = place.fence
+
+    def _note(self, fence: Fence) -> None:
+        key = (fence.account, fence.producer)
+        self.fences[key] = max(self.fences.get(key, 0), fence.epoch)
+
+    # reading
+
+    async def state(self) -> tuple[int, int]:
+        """Return the topic's tail and head."""
+        oldest, newest = await self.ends()
+        return oldest.first_seq - 1, newest.place.head
+
+    async def ends(self) -> tuple[Record, Record]:
+        """Return the oldest and the newest record there are."""
+        while True:
+            first, last = await self._range()
+            oldest = await self._same(self._oldest, first)
+            newest = await self._same(self._newest, last)
+            if newest is None:
+                raise StoreLost("the stream's newest message is not to be had")
+            if oldest is not None:  # else it has been taken out a moment ago
+                self._oldest, self._newest = oldest, newest
+                return oldest, newest
+
+    async def read(self, seq: int, limit_bytes: int) -> list[Record]:
+        """Return the block that holds `seq` and those after it, as `Store.read` does."""
+        oldest, newest = await self.ends()
+        if seq > newest.place.head:
+            return []
+        start = await self.seek(seq, oldest, newest)
+        return await self._read_on(start, newest.place, limit_bytes)
+
+    async def seek(self, seq: int, oldest: Record, newest: Record) -> int:
+        """Return the sequence of the block that holds `seq`, or of what comes after it."""
+        low, high = oldest.place.sequence, newest.place.sequence + 1
+        low, high = self._places.around(seq, low, high)
+        return await self.first(lambda record: record.place.head >= seq, low, high)
+
+    async def first(self, wanted: Callable[[Record], bool], low: int, high: int) -> int:
+        """Return the first sequence from `low` on whose record is `wanted`, `high` where none is.
+
+        All after one that is wanted are wanted too.
+        """
+        middle = low  # what follows the last one read is mostly what is looked for
+        while low < high:
+            record = await self.at(middle)
+            if record is None or not wanted(record):
+                low = middle + 1
+            else:
+                high = middle
+            middle = (low + high) // 2
+        return low
+
+    async def at(self, sequence: int) -> Record | None:
+        """Return the record at `sequence`; None where it has been taken out."""
+        record = await self._at(sequence)
+        if record is not None:
+            self._places.add(sequence, record.place.head)
+        return record
+
+    async def _read_on(self, start: int, last: Place, limit_bytes: int) -> list[Record]:
+        """Return the blocks from the sequence `start` on, up to `last` and the limit."""
+        found: list[Record] = []
+        together = 4
+        while start <= last.sequence and len(found) < MOST_BLOCKS:
+            asked = range(start, min(start + together, last.sequence + 1))
+            for record in await asyncio.gather(*map(self.at, asked)):
+                if record is None:
+                    if found:
+                        return found  # a gap: the rest is for the next read
+                    continue
+                if record.count:
+                    found.append(record)
+                    limit_bytes -= len(record.bodies)
+                if limit_bytes <= 0:
+                    return found
+            start = asked.stop
+            size = sum(len(record.bodies) for record in found) // (len(found) or 1) + 1
+            together = max(1, min(MOST_AT_ONCE, limit_bytes // size + 1))
+        return found
+
+    async def _range(self) -> tuple[int, int]:
+        state = await self._streams.look(self._name)
+        if state is None:
+            raise TopicGone
+        if state.first > state.last or not state.last:
+            raise StoreRefused(f"the stream {self._name} was emptied behind our back")
+        return state.first, state.last
+
+    async def _same(self, known: Record | None, sequence: int) -> Record | None:
+        if known is not None and known.place.sequence == sequence:
+            return known
+        return await self.at(sequence)
+
+    async def _at(self, sequence: int) -> Record | None:
+        message = await self._streams.get_near(self._name, sequence)
+        return None if message is None else read(message)
