@@ -169,7 +169,7 @@ async def blocks_between(
         found = await store.read(topic, after + 1)
         blocks = [*takewhile(lambda block: block.first_seq <= until, found)]
         for place in {0, len(blocks) - 1} if blocks else ():  # those between are wanted whole
-            blocks[place] = _part(blocks[place], after, until)
+            blocks[place] = part_of(blocks[place], after, until)
         for block in blocks:
             if block.first_seq != after + 1:
                 raise _torn(store, topic, after + 1, block.first_seq - 1)
@@ -179,9 +179,10 @@ async def blocks_between(
         yield TopicBlocks(topic, blocks)
 
 
-def _part(block: StoredBlock, after: int, until: int) -> StoredBlock:
+def part_of(block: StoredBlock, after: int, until: int | None = None) -> StoredBlock:
     """Return what of the block lies after `after` and up to `until`."""
-    first, last = max(block.first_seq, after + 1), min(block.first_seq + block.count - 1, until)
+    first, last = max(block.first_seq, after + 1), block.first_seq + block.count - 1
+    last = last if until is None else min(last, until)
     count = last - first + 1
     if count == block.count:
         return block
@@ -201,6 +202,14 @@ def _torn(store: Copyable, topic: str, first: int, last: int) -> Torn:
         f"{store} lacks the messages {first:,} to {last:,} of topic {topic!r}: parts of it are"
         " lost. Restore it from a backup, or delete that topic"
     )
+
+
+def batch_of(committed_at: datetime) -> int:
+    """Return a number for the batch whose blocks have this time, below all that a broker draws.
+
+    The blocks of one commit had one batch, and retention keeps those of the newest together.
+    """
+    return -int(committed_at.timestamp()) * 1_000_000 - committed_at.microsecond
 
 
 async def gathered(

@@ -3,6 +3,9 @@
 from pathlib import Path
 
 from broker.store.copying import Copyable
+from broker.store.jetstream import JetStreamStore
+from broker.store.jetstream.address import SCHEMES as NATS_URLS
+from broker.store.jetstream.copying import JetStreamCopy
 from broker.store.postgres import EmbeddedStore, PostgresStore
 from broker.store.postgres.copying import EmbeddedCopy, PostgresCopy
 
@@ -24,8 +27,10 @@ def copyable(place: str) -> Copyable:
     """
     if place.startswith(URLS):
         return PostgresCopy(PostgresStore(place, allow_unsafe=True, alone=True))
+    if place.startswith(NATS_URLS):
+        return JetStreamCopy(place, JetStreamStore(place, alone=True))
     kind, is_url, _ = place.partition("://")
     if is_url or not place:
         told = f"a URL that begins with {kind}://" if is_url else "nothing"
-        raise UnknownPlace(f"it takes postgresql://... or a data directory, not {told}")
+        raise UnknownPlace(f"it takes postgresql://..., nats://... or a data directory, not {told}")
     return EmbeddedCopy(EmbeddedStore(Path(place).expanduser()))

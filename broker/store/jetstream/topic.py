@@ -7,7 +7,7 @@ alone, and is looked for there.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -88,13 +88,13 @@ class TopicStream:
 
     # adding
 
-    async def begin(self) -> None:
-        """Write the first message of a stream that has just been made.
+    async def begin(self, head: int = 0, time_us: int | None = None) -> None:
+        """Write the first message of a stream that has just been made, and stands at `head`.
 
         It is not known everywhere yet, so nobody may answer at first.
         """
-        place = Place(0, 0)
-        headers, payload = written(after(place, None), 1, 0, now_us(), Preface(), b"")
+        then = after(Place(0, head), None)
+        headers, payload = written(then, head + 1, 0, time_us or now_us(), Preface(), b"")
         headers["Nats-Expected-Last-Sequence"] = "0"
         with suppress(WrongLast):  # it has begun already
             await self._streams.write_patiently(self._subject, payload, headers)
@@ -161,6 +161,43 @@ class TopicStream:
         if sequence != then.sequence:
             raise StoreRefused(f"the stream {self._name} does not count its messages one by one")
         self._places.add(then.sequence, then.head)
+
+    async def add_all(self, blocks: Sequence[tuple[NewBlock, int, int]]) -> None:
+        """Write blocks, each with its batch and time, without waiting for one after the other.
+
+        For whoever is alone: where one is not taken, none after it is.
+        """
+        async with self.writing:
+            place = await self.place()
+            sends = []
+            for block, batch, time_us in blocks:
+                then = after(place, block)
+                preface = Preface(tuple(block.publishers))
+                sends.append(self._send(place, then, block, batch, time_us, preface))
+                place = then
+            self._place = None  # until there are answers
+            results = await asyncio.gather(*sends, return_exceptions=True)
+            for result in results:
+                if isinstance(result, WrongLast):
+                    raise StoreRefused(f"somebody else writes to the stream {self._name}")
+                if result is not None:
+                    raise result
+            self._place = place
+
+    async def stand(self, head: int, time_us: int) -> int:
+        """Write that the topic stands at `head`, or further; return the sequence of that."""
+        async with self.writing:
+            place = await self.place()
+            then = Place(place.sequence + 1, max(place.head, head), place.total, place.fence)
+            self._place = None
+            headers, payload = written(then, then.head + 1, 0, time_us, Preface(), b"")
+            headers["Nats-Expected-Last-Sequence"] = str(place.sequence)
+            try:
+                await self._streams.write(self._subject, payload, headers)
+            except WrongLast as error:
+                raise StoreRefused(f"somebody else writes to the stream {self._name}") from error
+            self._place = then
+            return then.sequence
 
     async def fence(self, account: int, producer: str, epoch: int) -> int:
         """Write a fence against the producer's sessions before `epoch`; return its sequence."""

@@ -8,7 +8,6 @@ import asyncio
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
 from itertools import dropwhile
 from typing import TypeVar
 
@@ -23,6 +22,7 @@ from broker.store.copying import (
     CopiedTopic,
     Copyable,
     TopicBlocks,
+    batch_of,
 )
 from broker.store.errors import StoreLost, StoreRefused, StoreUnusable
 from broker.store.interface import StoredBlock
@@ -277,7 +277,7 @@ class PostgresCopy:
         at, ids = block.committed_at, self._account_ids
         publishers = [ids[email] for email in block.publishers]
         return (
-            *(topic_id, block.first_seq, block.count, _batch(at)),
+            *(topic_id, block.first_seq, block.count, batch_of(at)),
             *(at, publishers, block.bodies),
         )
 
@@ -371,14 +371,6 @@ async def _unless_lost(connection: asyncpg.Connection) -> AsyncIterator[None]:
     except (TimeoutError, asyncpg.InterfaceError) as error:
         connection.terminate()
         raise StoreLost("the connection broke, or there was no answer in time") from error
-
-
-def _batch(committed_at: datetime) -> int:
-    """Return a number for the batch whose blocks have this time, below all that a broker draws.
-
-    The blocks of one commit had one batch, and retention keeps those of the newest together.
-    """
-    return -int(committed_at.timestamp()) * 1_000_000 - committed_at.microsecond
 
 
 def _following(part: TopicBlocks, heads: dict[str, int]) -> Iterable[StoredBlock]:

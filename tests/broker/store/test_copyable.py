@@ -21,7 +21,7 @@ from protocol.frames import encode_bodies
 from protocol.names import Role
 from tests.doubles.memory_copy import MemoryCopy
 
-KINDS = ["memory", "postgres"]
+KINDS = ["memory", "postgres", "jetstream"]
 MADE = datetime(2023, 12, 31, 23, 59, 59, 999_999, UTC)
 HOSTILE = "'; DROP \N{SNOWMAN}[red]\\%s{}\N{PILE OF POO}\""
 
@@ -44,12 +44,14 @@ STOCK = CopiedTopic(HOSTILE, None, MADE + timedelta(days=1), 7, 7)
 def closed_store(request: pytest.FixtureRequest) -> Copyable:
     if request.param == "memory":
         return MemoryCopy()
-    return copyable(request.getfixturevalue("database"))
+    return copyable(
+        request.getfixturevalue("database" if request.param == "postgres" else "jetstream")
+    )
 
 
 @pytest.fixture
 async def store(closed_store: Copyable) -> AsyncIterator[Copyable]:
-    await closed_store.open(there=True)
+    await closed_store.open(there=False)
     yield closed_store
     await closed_store.close()
 
