@@ -84,7 +84,7 @@ def copy(
             "--from",
             envvar="PUBSUB_COPY_FROM",
             metavar="STORE",
-            help="What is copied: a broker's data directory, or postgresql://...",
+            help="What is copied: a broker's data directory, postgresql://... or nats://...",
             show_default=False,
         ),
     ],

@@ -117,6 +117,32 @@ async def test_a_store_goes_to_a_server_and_back_and_nobody_notices(
     assert "somebody has signed in to it. Nothing was changed" in again.err
 
 
+async def test_a_store_goes_to_jetstream_and_back_and_nobody_notices(
+    data_dir: Path, jetstream: str, database: str
+) -> None:
+    async with running_broker("--data-dir", data_dir) as broker:
+        await live(broker.port)
+        before = await unread(broker.port)
+    counts = "2 accounts, 1 topic, 4 messages, 1 subscription, 1 producer"
+    for source, target in ((str(data_dir), jetstream), (jetstream, database)):
+        ended = await run("copy", "--from", source, "--to", target)
+        assert ended.code == 0
+        assert ended.err.endswith(f"compared message by message: {counts}\n")
+    twice = await run("copy", "--from", jetstream, "--to", jetstream)
+    assert twice.code == 2
+    assert "--from and --to are the same place, NATS at 127.0.0.1:" in twice.err
+    for where in (jetstream, database):
+        async with running_broker("--auth", "password", "--store", where) as broker:
+            assert await unread(broker.port) == before
+            await publish(broker.port, 4, "four, which is there")
+            await publish(broker.port, 5, "five")
+            after = [*before, (5, ["five"], ["shop@b.c"])]
+            assert await unread(broker.port) == after
+    again = await run("copy", "--from", data_dir, "--to", jetstream)
+    assert again.code == 1
+    assert "somebody has signed in to it. Nothing was changed" in again.err
+
+
 def _made(folder: Path) -> Path:
     folder.mkdir()
     return folder
@@ -224,8 +250,8 @@ async def test_a_source_that_is_not_there_and_a_url_that_is_none_are_told(tmp_pa
     ended = await run("copy", "--from", "mysql://x", "--to", tmp_path / "new")
     assert ended.code == 2
     assert ended.err == (
-        "pubsub: --from: it takes postgresql://... or a data directory, not a URL that begins with"
-        " mysql://\n"
+        "pubsub: --from: it takes postgresql://..., nats://... or a data directory, not a URL that"
+        " begins with mysql://\n"
     )
 
 
