@@ -20,7 +20,9 @@ def load(folder: Path = Path()) -> None:
         Unreadable: nothing has been added.
     """
     file = folder / ".env"
-    if not file.is_file():
+    # Not Path.is_file: in a folder that is closed to us, such as the home of who typed
+    # `sudo -u pubsub`, that raises.
+    if not os.path.isfile(file):
         return
     try:
         text = file.read_text("utf-8-sig")

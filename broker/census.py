@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from heapq import nlargest
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from broker.cursor import Cursor
 from broker.disk import free_bytes
 from broker.door import Door
 from broker.hub import Hub
+from broker.lookout import Lookout
 from broker.snapshot import (
     Condition,
     CursorFigures,
@@ -39,6 +41,7 @@ NOBODY = "nobody@localhost"  # whose account is looked for, to see whether the s
 PROBE_LIMIT_S = 2.0
 SHARE = 20  # a look that took long is followed by a pause this many times as long
 STORE_LIMIT_S = 5.0
+DISK_LIMIT_S = 5.0
 DETAIL_LIMIT = 100  # cursors that are told of one topic or session
 
 _logger = logging.getLogger("pubsub.broker")
@@ -63,7 +66,7 @@ class Census:
     def __init__(self, hub: Hub, door: Door, data_dir: Path | None) -> None:
         self._hub = hub
         self._door = door
-        self._data_dir = data_dir
+        self._disk = None if data_dir is None else Lookout(partial(_sizes, data_dir))
         self._began = asyncio.get_running_loop().time()
         self._heads = {topic: topic.head for topic in hub.topics}  # at the start
         self._seen: dict[Connection, _Seen] = {}
@@ -231,9 +234,12 @@ class Census:
             self._summaries = {one.record.name: one for one in summaries}
 
     async def _look_at_disk(self) -> None:
-        if self._data_dir is not None:
-            self._data_bytes = await asyncio.to_thread(_bytes_below, self._data_dir)
-            self._free_bytes = free_bytes(self._data_dir)
+        if self._disk is None:
+            return
+        try:
+            self._data_bytes, self._free_bytes = await self._disk.seen(DISK_LIMIT_S)
+        except OSError:  # the watch over the disk says so in the log
+            self._data_bytes = self._free_bytes = None
 
     # figures
 
@@ -344,6 +350,11 @@ def _cursor(connection: Connection, cursor: Cursor) -> CursorFigures:
 
 def _furthest_behind(cursors: list[CursorFigures]) -> tuple[CursorFigures, ...]:
     return tuple(nlargest(DETAIL_LIMIT, cursors, key=lambda one: one.head - one.confirmed))
+
+
+def _sizes(folder: Path) -> tuple[int, int]:
+    """Return the bytes of all files below `folder`, and those left on its disk."""
+    return _bytes_below(folder), free_bytes(folder)
 
 
 def _bytes_below(folder: Path) -> int:

@@ -18,6 +18,7 @@ from protocol.replies import notice_v1
 
 FIRST_LOOK_S = 0.001  # until the first look whether a closing peer has taken everything
 LONGEST_LOOK_S = 0.1
+QUIET_S = 0.5  # after which a peer that was told to go is taken to send no more
 SLOW_S = 5.0  # with a full buffer, until that is told
 
 _logger = logging.getLogger("pubsub.connection")
@@ -47,8 +48,8 @@ class Connection(asyncio.Protocol):
         "_reading",
         "_slow",
         "_splitter",
+        "_told_to_go",
         "_transport",
-        "_turned_away",
         "congested",
         "received",
         "session",
@@ -66,7 +67,7 @@ class Connection(asyncio.Protocol):
         self._reading = True
         self._heard = False
         self._finishing = False
-        self._turned_away = False
+        self._told_to_go = False  # our side of the stream has ended
         self.congested = False
         self._congestion: asyncio.TimerHandle | None = None  # until it is told, None when it was
         self._slow = False
@@ -95,7 +96,7 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> bool:
         self.session.receive(self._splitter.end())
         self.session.receive_eof()
-        return not self._turned_away  # the other direction stays open until everything is answered
+        return not self._told_to_go  # the other direction stays open until everything is answered
 
     def pause_writing(self) -> None:
         self.congested = True
@@ -166,6 +167,8 @@ class Connection(asyncio.Protocol):
     def finish(self) -> None:
         """Close once the peer has acknowledged all that was written.
 
+        What it still sends is thrown away until it has stopped: the system would answer that
+        with a reset, which takes back the answers that the peer has not looked at.
         A peer that ended its stream may take as long as it likes: it asked for all of it. Who
         is told to go, and takes nothing more for `stop_wait_s`, is given up.
         """
@@ -186,10 +189,7 @@ class Connection(asyncio.Protocol):
         self.session.end()
         self.write(notice_v1(why))
         if self._transport.can_write_eof():
-            self._turned_away = True
-            self._transport.write_eof()
-            wait_s = self._hub.settings.stop_wait_s
-            asyncio.get_running_loop().call_later(wait_s, self._transport.abort)
+            self._hear_out(self._hub.settings.stop_wait_s)
         else:
             self.finish()
 
@@ -236,13 +236,36 @@ class Connection(asyncio.Protocol):
         if acknowledged > taken:
             taken, since = acknowledged, loop.time()
         if acknowledged >= self.written:
-            self._transport.close()
+            if self.session.eof or not self._transport.can_write_eof():
+                self._transport.close()
+            else:
+                self._hear_out(QUIET_S)
         elif self._broken or (
             not self.session.eof and loop.time() - since > self._hub.settings.stop_wait_s
         ):
             self._transport.abort()
         else:
             loop.call_later(pause_s, self._look, min(2 * pause_s, LONGEST_LOOK_S), taken, since)
+
+    def _hear_out(self, quiet_s: float) -> None:
+        """End our side, and close when the peer has ended its own or is quiet for so long.
+
+        One that goes on sending is given up after `stop_wait_s`.
+        """
+        self._told_to_go = True
+        self._transport.write_eof()
+        self.resume_reading()
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self._hub.settings.stop_wait_s
+        loop.call_later(quiet_s, self._hear, quiet_s, self.received, end)
+
+    def _hear(self, quiet_s: float, received: int, end: float) -> None:
+        """Close if nothing came since `received` bytes had, or at `end`, else hear it further."""
+        loop = asyncio.get_running_loop()
+        if self.received == received or loop.time() >= end:
+            self._transport.abort()
+        elif not self._transport.is_closing():
+            loop.call_later(quiet_s, self._hear, quiet_s, self.received, end)
 
     @property
     def _broken(self) -> bool:

@@ -3,13 +3,16 @@
 import asyncio
 import logging
 import os
+from functools import partial
 from pathlib import Path
 
 from broker.events import Event, tell
 from broker.log import Log
+from broker.lookout import Lookout
 from protocol.reasons import Reason
 
 LOOK_S = 1.0
+LIMIT_S = 5.0  # for its answer
 
 _logger = logging.getLogger("pubsub.broker")
 
@@ -17,23 +20,23 @@ _logger = logging.getLogger("pubsub.broker")
 class DiskWatch:
     """Refuses publishes while less than `floor_bytes` are free; reading goes on.
 
-    Where the disk cannot be asked, what was last known of it holds.
+    Where the disk cannot be asked, or does not answer, what was last known of it holds.
     """
 
     def __init__(self, folder: Path, floor_bytes: int) -> None:
-        self._folder = folder
+        self._lookout = Lookout(partial(free_bytes, folder))
         self._floor = floor_bytes
         self._answers = True
 
     async def run(self, log: Log) -> None:
         """Look every second, until cancelled."""
         while True:
-            self._look(log)
+            await self._look(log)
             await asyncio.sleep(LOOK_S)
 
-    def _look(self, log: Log) -> None:
+    async def _look(self, log: Log) -> None:
         try:
-            free = free_bytes(self._folder)
+            free = await self._lookout.seen(LIMIT_S)
         except OSError as error:
             self._tell_once(error)
         else:

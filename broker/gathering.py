@@ -20,6 +20,7 @@ from protocol.replies import RequestId
 
 MESSAGE_OVERHEAD_BYTES = 64  # what a message costs in memory beside its text
 RUN_OVERHEAD_BYTES = 300  # and what a run of them costs
+MOST_RUNS = 400  # that one call appends for a producer: as often it may go from topic to topic
 NOT_YET = datetime(1, 1, 1, tzinfo=UTC)  # the commit time of a block that is not on disk
 
 
@@ -49,6 +50,14 @@ class Run:
     @property
     def first_seq(self) -> int:
         return self.appended.first_seq + self.offset
+
+    def ids_between(self, first: int, end: int) -> list[int]:
+        """Return the ids of a producer's publishes that lie at these offsets."""
+        if self.whole:
+            some = self.ids if first <= self.offset < end else []
+        else:
+            some = self.ids[max(first - self.offset, 0) : max(end - self.offset, 0)]
+        return [request_id for request_id in some if isinstance(request_id, int)]
 
 
 @dataclass(slots=True, eq=False)
@@ -149,8 +158,8 @@ class Gathering:
         """Return the blocks to write, topic by topic; their seqs are counted from 0."""
         return [block for appended in self.topics.values() for block in _cut(appended, limits)]
 
-    def batch(self, batch_id: int, blocks: Sequence[Block]) -> Batch:
-        """Return what the store is asked to append."""
+    def batch(self, batch_id: int, blocks: Sequence[Block], *, with_ids: bool = False) -> Batch:
+        """Return what the store is asked to append; `with_ids`, where it keeps block by block."""
         ids = {
             account.email: account.id
             for appended in self.topics.values()
@@ -165,12 +174,31 @@ class Gathering:
                     block.count,
                     [ids[email] for email in block.publishers],
                     block.bodies,
+                    own_ids,
                 )
-                for block in blocks
+                for block, own_ids in zip(
+                    blocks, self._ids(blocks) if with_ids else repeat({}), strict=False
+                )
             ],
             {topic.id: topic.head for topic in self.topics},
             [*self.marks.values()],
         )
+
+    def _ids(self, blocks: Sequence[Block]) -> list[dict[tuple[int, str], list[int]]]:
+        """Return for each of the blocks which publishes of producers are in it."""
+        found: list[dict[tuple[int, str], list[int]]] = [{} for _ in blocks]
+        places: dict[str, list[int]] = {}  # of a topic's blocks, which follow one another
+        for place, block in enumerate(blocks):
+            places.setdefault(block.topic_name, []).append(place)
+        for ticket in self.tickets.values():
+            for run in ticket.runs if ticket.producer is not None else ():
+                for place in places[run.appended.topic.name]:
+                    first = blocks[place].first_seq
+                    ids = run.ids_between(first, first + blocks[place].count)
+                    if ids:
+                        assert ticket.producer is not None
+                        found[place].setdefault(ticket.producer, []).extend(ids)
+        return found
 
     def committed(self, blocks: Sequence[Block], commit: Commit) -> Iterator[tuple[Topic, Block]]:
         """Give the blocks and the runs their seqs; yield the blocks, in order by topic."""

@@ -8,13 +8,13 @@ import asyncio
 import random
 import secrets
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from broker.block import Block
 from broker.cache import BlockCache
 from broker.counters import Latencies
-from broker.gathering import BlockLimits, Gathering, Ticket
+from broker.gathering import MOST_RUNS, BlockLimits, Gathering, Ticket
 from broker.store.errors import BatchOutdated, StoreLost, StoreRefused
 from broker.store.interface import Account, Batch, Commit, ProducerMark, Store
 from broker.store_health import StoreHealth
@@ -92,7 +92,7 @@ class Log:
     def append(
         self,
         account: Account,
-        runs: Iterable[tuple[Topic, list[str], list[RequestId]]],
+        runs: Sequence[tuple[Topic, list[str], list[RequestId]]],
         *,
         owner: object,
         settle: Callable[[Ticket, RequestRefused | None], None],
@@ -106,6 +106,10 @@ class Log:
         """
         gathering = self._gathering()
         ticket = gathering.tickets.get(owner)
+        by_block = mark is not None and self.limits.block.keep_whole
+        if ticket is not None and by_block and len(ticket.runs) + len(runs) > MOST_RUNS:
+            # What a store that keeps block by block writes with each block is to stay short.
+            gathering, ticket = self._begin_gathering(), None
         if ticket is None:
             ticket = gathering.tickets[owner] = Ticket(settle)
         for topic, messages, ids in runs:
@@ -149,15 +153,20 @@ class Log:
     def _gathering(self) -> Gathering:
         """Return what gathers for the next commit, begun anew where that one is full."""
         if not self._waiting or self._waiting[-1].size >= self.limits.commit_bytes:
-            self._waiting.append(Gathering(self._now()))
-            self._arrived.set()
+            return self._begin_gathering()
+        return self._waiting[-1]
+
+    def _begin_gathering(self) -> Gathering:
+        self._waiting.append(Gathering(self._now()))
+        self._arrived.set()
         return self._waiting[-1]
 
     async def _commit(self, gathering: Gathering) -> None:
         """Store `gathering`; what was stored before it is delivered meanwhile."""
         while True:
             blocks = gathering.blocks(self.limits.block)
-            batch = gathering.batch(secrets.randbits(63), blocks)
+            by_block = self.limits.block.keep_whole
+            batch = gathering.batch(secrets.randbits(63), blocks, with_ids=by_block)
             try:
                 commit = await self._stored(gathering, batch)
             except BatchOutdated as outdated:

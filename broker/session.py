@@ -14,7 +14,7 @@ from typing import Protocol
 from broker import actions
 from broker.delivery import Outlet, Reader
 from broker.events import Event
-from broker.gathering import Ticket
+from broker.gathering import MOST_RUNS, Ticket
 from broker.hub import TAKEN_OVER, Hub, Work
 from broker.producer import Producer
 from broker.store.errors import StoreError, StoreRefused, Superseded
@@ -352,6 +352,8 @@ class Session:
                 # topic can be one run. In version 2 a run's ids lie together in the answer.
                 run = known.get(topic) if self.version == 1 else None
                 if run is None:
+                    if len(runs) == MOST_RUNS:
+                        break
                     run = known[topic] = (topic, [], [])
                     runs.append(run)
                 _, messages, ids = run

@@ -25,11 +25,14 @@ POLL_S = 0.02
 class NatsServer:
     """One nats-server, which keeps its ports and its folder when it is started again."""
 
-    def __init__(self, folder: Path, number: int = 1, settings: str = "") -> None:
+    def __init__(
+        self, folder: Path, number: int = 1, settings: str = "", *, jetstream: bool = True
+    ) -> None:
         self.folder = folder / f"n{number}"
         self.name = f"n{number}"
         self.port, self.cluster_port, self.http_port = free_ports(3)
         self.settings = settings
+        self.jetstream = jetstream
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -94,12 +97,12 @@ class NatsServer:
             f'cluster {{ name: pubsub, listen: "127.0.0.1:{self.cluster_port}",'
             f" routes: [{places}] }}\n"
         )
+        store = f'jetstream {{ store_dir: "{self.folder}/data" }}\n'
         return (
             f"server_name: {self.name}\n"
             f'listen: "127.0.0.1:{self.port}"\n'
             f'http: "127.0.0.1:{self.http_port}"\n'
-            f'jetstream {{ store_dir: "{self.folder}/data" }}\n'
-            f"{cluster if routes else ''}{self.settings}\n"
+            f"{store if self.jetstream else ''}{cluster if routes else ''}{self.settings}\n"
         )
 
 
@@ -154,9 +157,11 @@ def _leader_in(told: dict[str, object], stream: str | None) -> object:
 
 
 @asynccontextmanager
-async def nats_server(folder: Path, settings: str = "") -> AsyncIterator[NatsServer]:
+async def nats_server(
+    folder: Path, settings: str = "", *, jetstream: bool = True
+) -> AsyncIterator[NatsServer]:
     """A server of its own for a test that changes or kills it."""
-    server = NatsServer(folder, settings=settings)
+    server = NatsServer(folder, settings=settings, jetstream=jetstream)
     await server.start()
     try:
         yield server

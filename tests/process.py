@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -24,6 +25,13 @@ def environment(extra: Mapping[str, str] = {}) -> dict[str, str]:
     """Return this process's environment without settings of ours, and with `extra`."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PUBSUB_")}
     return kept | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": WARNINGS} | dict(extra)
+
+
+def free_port() -> int:
+    """Return a port on which nobody listens just now."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
 
 
 @dataclass(frozen=True)

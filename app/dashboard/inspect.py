@@ -23,7 +23,8 @@ from broker.snapshot import CursorFigures, SessionDetail, TopicDetail
 if TYPE_CHECKING:
     from app.screens.base import BaseApp
 
-NAME_CELLS = 26
+NAME_CELLS, NARROW_NAME_CELLS = 26, 18
+NARROW = 72  # cells; below there the columns have no more room
 
 _logger = logging.getLogger("pubsub.dashboard")
 
@@ -51,6 +52,11 @@ class Inspect(ModalScreen[None]):
     @property
     @abstractmethod
     def title_text(self) -> str: ...
+
+    @property
+    def name_cells(self) -> int:
+        """How wide a column of names is: a row that went over two lines could not be read."""
+        return NAME_CELLS if self.app.size.width >= NARROW else NARROW_NAME_CELLS
 
     @abstractmethod
     async def lines(self) -> Sequence[str] | None:
@@ -83,7 +89,7 @@ class InspectTopic(Inspect):
 
     async def lines(self) -> Sequence[str] | None:
         detail = await self.server.ask(lambda broker: broker.census.topic(self._topic))
-        return None if detail is None else topic_lines(detail)
+        return None if detail is None else topic_lines(detail, self.name_cells)
 
 
 class InspectSession(Inspect):
@@ -102,7 +108,7 @@ class InspectSession(Inspect):
 
     async def lines(self) -> Sequence[str] | None:
         detail = await self.server.ask(lambda broker: broker.census.session(self._number))
-        return None if detail is None else session_lines(detail)
+        return None if detail is None else session_lines(detail, self.name_cells)
 
     @work(group="disconnect", exclusive=True, exit_on_error=False)
     async def action_disconnect(self) -> None:
@@ -122,18 +128,18 @@ class InspectSession(Inspect):
         app.say(f"{self._account} is disconnected" if done else "that session has ended already")
 
 
-def topic_lines(detail: TopicDetail) -> list[str]:
+def topic_lines(detail: TopicDetail, cells: int) -> list[str]:
     one = detail.figures
     return [
         f"messages       {one.head:,}",
         f"subscriptions  {number(one.subscriptions)}, {one.live:,} of them signed in and live",
         f"unread         {number(one.unread)}, in all subscriptions",
         "",
-        *_cursor_lines("signed-in account", [(one.account, one) for one in detail.cursors]),
+        *_cursor_lines("signed-in account", [(one.account, one) for one in detail.cursors], cells),
     ]
 
 
-def session_lines(detail: SessionDetail) -> list[str]:
+def session_lines(detail: SessionDetail, cells: int) -> list[str]:
     one = detail.figures
     slow = ": it does not read, so nothing more is written" if one.slow else ""
     return [
@@ -145,24 +151,26 @@ def session_lines(detail: SessionDetail) -> list[str]:
         f"behind      {one.behind:,} messages",
         f"last error  {harmless(detail.last_refusal) or 'none'}",
         "",
-        *_cursor_lines("topic", [(one.topic, one) for one in detail.cursors]),
+        *_cursor_lines("topic", [(one.topic, one) for one in detail.cursors], cells),
     ]
 
 
-def _cursor_lines(title: str, cursors: Sequence[tuple[str, CursorFigures]]) -> list[str]:
+def _cursor_lines(
+    title: str, cursors: Sequence[tuple[str, CursorFigures]], cells: int
+) -> list[str]:
     if not cursors:
         return ["no cursors: nobody is signed in who reads"]
-    head = f"{title:<{NAME_CELLS}} {'confirmed':>11} {'sent':>11} {'head':>11}"
+    head = f"{title:<{cells}} {'confirmed':>11} {'sent':>11} {'head':>11}"
     return [
         head,
         *(
-            f"{_padded(name)} {one.confirmed:>11,} {one.sent:>11,} {one.head:>11,}"
+            f"{_padded(name, cells)} {one.confirmed:>11,} {one.sent:>11,} {one.head:>11,}"
             for name, one in cursors
         ),
     ]
 
 
-def _padded(name: str) -> str:
-    shown = cell(name, NAME_CELLS, "~")
-    shown.pad_right(NAME_CELLS - shown.cell_len)
+def _padded(name: str, cells: int) -> str:
+    shown = cell(name, cells, "~")
+    shown.pad_right(cells - shown.cell_len)
     return shown.plain

@@ -123,7 +123,7 @@ class Composer(Vertical):
     def action_one_line(self) -> None:
         self.area.one_line = not self.area.one_line
         self.set_class(self.area.one_line, "-one-line")
-        words = "F4 one line: Enter sends" if self.area.one_line else "F4 one line"
+        words = "Enter sends" if self.area.one_line else "F4 one line"
         self.query_one("#one-line", Static).update(Content(words))
 
     def action_format(self) -> None:

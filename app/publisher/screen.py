@@ -86,6 +86,7 @@ class PublisherScreen(Screen[None]):
             yield TopicList(
                 lambda row, width: drawn(row, width, symbols),
                 nothing="No topics yet. n makes one.",
+                not_found="Enter makes it, Esc clears.",
             )
             yield Composer(self._drafts, self._recall, symbols)
         yield SentPane(self.publishing.sent, self._clock, symbols)
@@ -244,6 +245,7 @@ class PublisherScreen(Screen[None]):
             return
         if row.mark is Mark.FAILED:
             self._choose(row.topic)
+            self._say(row.why, failed=True)  # in full, for which a row seldom has room
         self.action_go("compose")
         self._composer.load(row.text)
 

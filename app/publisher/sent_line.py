@@ -49,11 +49,10 @@ def drawn(row: Row, width: int, now: float, symbols: Symbols) -> list[Part]:
     room = width - sum(cell_len(text) for text, _ in parts)
     note = _note(row, now, late=late and width < WIDE)
     if note:
-        note = harmless(note[: room * 2 + 1])
-        note = note if row.mark is Mark.FAILED and row.of_file else note + "  "
-        parts.append((_fit(note, min(room, cell_len(note))), style))
+        note = harmless(note[: room * 2 + 1]) + "  "
+        parts.append((_cut(note, min(room, cell_len(note)), symbols), style))
         room -= cell_len(parts[-1][0])
-    parts.append((_fit(harmless(row.text[: room + 1]), room), ""))
+    parts.append((_cut(harmless(row.text[: room + 1]), room, symbols), ""))
     return parts
 
 
@@ -111,3 +110,10 @@ def _note(row: Row, now: float, *, late: bool) -> str:
 def _fit(text: str, cells: int) -> str:
     """Return `text` in exactly `cells` cells, cut where it is too long."""
     return set_cell_size(text, max(cells, 0))
+
+
+def _cut(text: str, cells: int, symbols: Symbols) -> str:
+    """Return `text` in exactly `cells` cells; where it is too long, its end says so."""
+    if cell_len(text.rstrip()) <= cells or cells < cell_len(symbols.cut):
+        return _fit(text, cells)
+    return _fit(text, cells - cell_len(symbols.cut)) + symbols.cut

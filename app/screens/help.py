@@ -1,9 +1,11 @@
 """Help: the keys that work right now, to be searched and to be run."""
 
 from dataclasses import dataclass
+from itertools import chain
 
 from textual import on
 from textual.app import ComposeResult
+from textual.binding import Binding
 from textual.containers import Vertical
 from textual.content import Content
 from textual.dom import DOMNode
@@ -30,15 +32,22 @@ def keys_of(screen: Screen[object]) -> list[Key]:
     keys: dict[tuple[str, int], Key] = {}
     for active in screen.active_bindings.values():
         binding = active.binding
-        ours = type(active.node).__module__.startswith("app.")
+        ours = binding.action in _own_actions(type(active.node))
         if not (ours and active.enabled and binding.description) or binding.system:
             continue
         shown = screen.app.get_key_display(binding)
         same = (binding.action, id(active.node))
         if same in keys:
-            shown = f"{keys[same].key} {shown}"
+            shown = " ".join(dict.fromkeys([*keys[same].key.split(), shown]))
         keys[same] = Key(shown, binding.description, binding.action, active.node)
     return [*keys.values()]
+
+
+def _own_actions(kind: type[DOMNode]) -> set[str]:
+    """Return what the keys do that our own classes give to `kind`, those of the toolkit not."""
+    ours = (one for one in kind.__mro__ if one.__module__.startswith("app."))
+    bindings = chain.from_iterable(one.__dict__.get("BINDINGS", ()) for one in ours)
+    return {one.action if isinstance(one, Binding) else one[1] for one in bindings}
 
 
 class HelpScreen(ModalScreen[Key | None]):

@@ -2,7 +2,7 @@
 
 from textual import on, work
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Button, Footer, Input, Static, Tab, Tabs
@@ -52,7 +52,7 @@ class SignInScreen(Screen[bool]):
         self._no_broker = False
 
     def compose(self) -> ComposeResult:
-        with Vertical(classes="dialog", id="sign-in") as box:
+        with VerticalScroll(classes="dialog", id="sign-in", can_focus=False) as box:
             box.border_title = Content(f"pubsub {self._session.kind}")
             yield Static(id="state", markup=False)
             yield Tabs(*(Tab(title, id=name) for name, title in TITLES.items()))

@@ -17,7 +17,7 @@ class TooSmall(ModalScreen[None]):
     """Says how much room is needed; the connection goes on behind it."""
 
     DEFAULT_CSS = """
-    TooSmall { align: center middle; background: $background; }
+    TooSmall { align: center middle; }
     TooSmall Static { width: auto; }
     """
 

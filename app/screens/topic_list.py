@@ -71,11 +71,12 @@ class TopicList(Vertical):
             super().__init__()
             self.name = name
 
-    def __init__(self, draw: Draw, *, nothing: str) -> None:
+    def __init__(self, draw: Draw, *, nothing: str, not_found: str = "Esc clears.") -> None:
         super().__init__(id="topics", classes="pane")
         self.border_title = "Topics"
         self._draw_row = draw
         self._nothing = nothing
+        self._not_found = not_found
         self._rows: dict[str, TopicRow] = {}
         self._shown: list[TopicRow] = []
         self._unread_first = False
@@ -208,7 +209,7 @@ class TopicList(Vertical):
         empty.display = not self._shown
         wanted = self.query_one("#topic-filter", Input).value
         if self._rows and not self._shown:
-            empty.update(Content(f"No topic matches {harmless(wanted)}. Esc clears."))
+            empty.update(Content(f"No topic matches {harmless(wanted)}. {self._not_found}"))
         else:
             empty.update(Content(self._nothing))
         topics = [row for row in self._rows.values() if row.name]

@@ -66,6 +66,9 @@ class Topics:
             self._topics[name] = Topic(name, muted=name in self._muted)
         return self._topics[name]
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._topics
+
     def __iter__(self) -> Iterator[Topic]:
         return iter(self._topics.values())
 

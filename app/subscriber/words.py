@@ -25,7 +25,7 @@ def empty_words(name: str | None, topics: Topics) -> str:
     """Return what an empty feed says, of topic `name` or of all: what to press or to expect."""
     if not len(topics):
         return "No topics yet. A publisher makes them."
-    if name is not None and not topics[name].shown_subscribed:
+    if name is not None and not (name in topics and topics[name].shown_subscribed):
         return "Not subscribed. s: what comes, S: all there is."
     if not topics.subscribed:
         return "Not subscribed to anything. Choose a topic, press s."

@@ -7,7 +7,7 @@ Several brokers may serve one store. An *epoch* tells a session from those befor
 given where the session begins, and what an older one asks for is not done, wherever it is.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -73,13 +73,16 @@ class SubscriptionRecord:
 class NewBlock:
     """A run of messages to be appended to its topic.
 
-    `publishers` holds one account where all are the same, else one per message.
+    `publishers` holds one account where all are the same, else one per message. Where the
+    store keeps block by block (`Store.block_bytes`), `ids` are those of the publishes in it of
+    each producer, by account and name, in no order.
     """
 
     topic_id: int
     count: int
     publishers: Sequence[int]
     bodies: bytes
+    ids: Mapping[tuple[int, str], Sequence[int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,7 +289,10 @@ class Store(Protocol):
 
     @property
     def block_bytes(self) -> int | None:
-        """How large the bodies of a block may be, once it is open; None is no bound."""
+        """How large the bodies of a block may be, once it is open; None is no bound.
+
+        A store with a bound keeps a batch block by block: a crash can leave some of them.
+        """
 
     @property
     def shared(self) -> bool:

@@ -9,11 +9,13 @@ from rich.console import RenderableType
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 from textual._compositor import Compositor
+from textual.pilot import Pilot
 from textual.screen import Screen
 
 from app.access import Access
 from app.screens.app import Options
 from broker import Broker
+from tests.app.frames import Looks, settled, steady
 
 
 class Frames(SingleFileSnapshotExtension):
@@ -27,6 +29,16 @@ class Frames(SingleFileSnapshotExtension):
 def frames(snapshot: SnapshotAssertion) -> SnapshotAssertion:
     """Compares frames with those that are kept."""
     return snapshot.use_extension(Frames)
+
+
+@pytest.fixture
+def looks(frames: SnapshotAssertion) -> Looks:
+    """Waits until the screen is as the frame of a name has it."""
+
+    async def wait_and_compare(pilot: Pilot[Any], name: str) -> None:
+        assert await settled(pilot, frames(name=name), steady) == frames
+
+    return wait_and_compare
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,8 @@
 """What a screen shows, as text: one line a row, as a person would read it."""
 
 import asyncio
-from collections.abc import Callable
+import re
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
@@ -9,6 +10,10 @@ from syrupy.assertion import SnapshotAssertion
 from textual._context import visible_screen_stack
 from textual.app import App
 from textual.pilot import Pilot
+
+SIZES = [(100, 30), (80, 24), (60, 16)]
+
+Looks = Callable[[Pilot[Any], str], Awaitable[None]]  # waits for the frame of a name
 
 _BORDERS = "│┃─━╭╮╰╯┏┓┗┛"
 
@@ -22,6 +27,12 @@ def frame(app: App[Any]) -> str:
     lines = ["".join(segment.text for segment in strip).rstrip() for strip in strips[:height]]
     assert all(len(line) <= width for line in lines)
     return "\n".join(lines)
+
+
+def steady(app: App[Any]) -> str:
+    """The frame, with what differs from run to run made the same: ports, and a countdown."""
+    text = re.sub(r"(?<=127\.0\.0\.1:)\d+", lambda port: "0" * len(port[0]), frame(app))
+    return re.sub(r"reconnecting in \d+ s", "reconnecting in 3599 s", text)
 
 
 def words(app: App[Any]) -> str:

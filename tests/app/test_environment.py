@@ -57,3 +57,17 @@ def test_our_own_name_wins_over_the_originals(tmp_path: Path) -> None:
 def test_no_file_is_no_settings(tmp_path: Path) -> None:
     environment.load(tmp_path)
     assert not [name for name in os.environ if name.startswith("PUBSUB_")]
+
+
+def test_a_folder_that_is_closed_to_us_has_no_settings(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("PUBSUB_PORT=4000\n")
+    tmp_path.chmod(0)
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    try:
+        environment.load(tmp_path)
+    finally:
+        os.seteuid(user)
+        tmp_path.chmod(0o700)
+    assert "PUBSUB_PORT" not in os.environ

@@ -213,7 +213,7 @@ async def test_a_disk_that_fills_and_empties_is_told_once_each(
 ) -> None:
     full, empty = DiskWatch(tmp_path, 1 << 60), DiskWatch(tmp_path, 0)
     for watch in (full, full, empty, empty):
-        watch._look(broker._hub.log)
+        await watch._look(broker._hub.log)
     events = [event for event, _ in told.lines if event in (Event.LOW_DISK, Event.DISK_FREE)]
     assert events == [Event.LOW_DISK, Event.DISK_FREE]
 

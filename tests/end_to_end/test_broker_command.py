@@ -10,7 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.process import PUBSUB, ROOT, environment, run, running_broker, start_broker
+from tests.process import (
+    PUBSUB,
+    ROOT,
+    environment,
+    free_port,
+    run,
+    running_broker,
+    start_broker,
+)
 from tests.wire import Wire
 
 
@@ -274,11 +282,3 @@ def assert_one_sentence(code: int, out: bytes, err: str, *parts: str) -> None:
     assert err.count("\n") == 1, err
     for part in parts:
         assert part in err
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-        assert isinstance(port, int)
-        return port

@@ -24,7 +24,7 @@ from broker.events import Event
 from broker.store.embedded.host import find_binaries
 from tests.doubles.memory_store import MemoryStore
 from tests.pages import blocks
-from tests.process import ROOT, environment
+from tests.process import ROOT, environment, free_port, start_broker
 from tests.wire import Wire
 
 PAGE = (ROOT / "docs" / "operations.md").read_text("utf-8")
@@ -129,6 +129,28 @@ def test_the_container_starts_a_broker_with_options_there_are() -> None:
     assert "USER pubsub" in text
 
 
+# TLS and passwords
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
+async def test_a_broker_with_tls_and_passwords_is_set_up_as_the_page_says(
+    tmp_path: Path, database: str
+) -> None:
+    port = str(free_port())
+    settings = {"NAME": "localhost", "PUBSUB_STORE": database, "PUBSUB_PORT": port}
+    await run_shell("certificate", settings, tmp_path)
+    broker = await start_broker(
+        *shlex.split(command("strict-broker"))[2:], cwd=tmp_path, env=settings
+    )
+    client = command("strict-client").replace(":3000", f":{port}")
+    refused = await shell(client, {"NAME": "localhost"}, tmp_path)
+    assert refused[0] == 1
+    assert "PUBSUB_PASSWORD" in refused[1]
+    secret = {"NAME": "localhost", "PUBSUB_PASSWORD": "correct horse"}
+    assert await shell(client, secret, tmp_path) == (0, "")
+    assert (await broker.stop()).code == 0
+
+
 # backup and restore
 
 
@@ -169,18 +191,30 @@ async def filled(broker: Broker) -> None:
     await publish(broker, "one", "two")
 
 
-async def run_shell(name: str, variables: Mapping[str, Path | str]) -> None:
+async def run_shell(
+    name: str, variables: Mapping[str, Path | str], folder: Path | None = None
+) -> None:
     """Type the commands that the page calls `name`."""
-    ours = [str(find_binaries().folder), str(Path(sys.executable).parent)]
-    path = os.pathsep.join([*ours, os.environ["PATH"]])
+    code, told = await shell(command(name), variables, folder)
+    assert code == 0, told
+
+
+async def shell(
+    commands: str, variables: Mapping[str, Path | str], folder: Path | None = None
+) -> tuple[int | None, str]:
+    """Type commands in `folder`, and return the exit code and what they told."""
+    ours = [str(find_binaries().folder), str(Path(sys.executable).parent), os.environ["PATH"]]
+    path = os.pathsep.join(ours)
     process = await asyncio.create_subprocess_exec(
-        *["bash", "-euo", "pipefail", "-c", command(name)],
+        *["bash", "-euo", "pipefail", "-c", commands],
         env=environment({"PATH": path, "LC_ALL": "C"} | {k: str(v) for k, v in variables.items()}),
+        stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
+        cwd=folder,
     )
     told, _ = await process.communicate()
-    assert process.returncode == 0, told.decode()
+    return process.returncode, told.decode()
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ from tests.faults.node import Node
 from tests.faults.plan import FAULTS_A_ROUND, Plan, Step
 from tests.faults.round import Faults, Progress, Round
 from tests.faults.world import World
+from tests.nats import NatsCluster, NatsServer
 
 BROKERS = 3
 FROZEN_S = 3.0  # longer than a client waits for a heartbeat
@@ -27,6 +28,8 @@ class SharedStore(Protocol):
     """A store that brokers share, and what can break of it."""
 
     faults: Faults
+
+    def __init__(self, folder: Path) -> None: ...
 
     def running(self) -> AbstractAsyncContextManager[list[str]]:
         """Run until the block is left; the options say where it is to a broker."""
@@ -135,7 +138,59 @@ class OnePostgres:
         World.send(signal.SIGKILL, [self._server.pid] if self._server.pid else [])
 
 
-STORES: dict[str, Callable[[Path], SharedStore]] = {"postgres": OnePostgres}
+class ThreeNats:
+    """Three nats-servers that keep everything three times."""
+
+    def __init__(self, folder: Path) -> None:
+        self._servers = NatsCluster(folder)
+        self.faults: Faults = {
+            "kill -9 of a leader": self._leader_killed,
+            "kill -9 of a follower": self._follower_killed,
+            "SIGSTOP of a server": self._frozen,
+            "kill -9 of two servers": self._two_killed,
+        }
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[list[str]]:
+        try:
+            await self._servers.start()
+            yield ["--store", self._servers.url]
+        finally:
+            await self._servers.stop()
+
+    async def _leader_killed(self, rng: random.Random) -> None:
+        """That of a topic's stream."""
+        await self._kill(await self._leader_of_a_topic(rng))
+
+    async def _follower_killed(self, rng: random.Random) -> None:
+        leader = await self._leader_of_a_topic(rng)
+        await self._kill(rng.choice([one for one in self._servers.servers if one is not leader]))
+
+    async def _two_killed(self, rng: random.Random) -> None:
+        """Nothing can be stored until one is back."""
+        two = rng.sample(self._servers.servers, 2)
+        for server in two:
+            await server.kill()
+        await asyncio.sleep(rng.uniform(0, FROZEN_S))
+        for server in two:
+            await self._servers.start_one(server)
+
+    async def _frozen(self, rng: random.Random) -> None:
+        server = rng.choice(self._servers.servers)
+        server.freeze()
+        await asyncio.sleep(rng.uniform(0, FROZEN_S))
+        server.thaw()
+
+    async def _leader_of_a_topic(self, rng: random.Random) -> NatsServer:
+        topic = rng.randint(1, 2)
+        return await self._servers.leader(f"pubsub_topic_{topic}") or self._servers.servers[0]
+
+    async def _kill(self, server: NatsServer) -> None:
+        await server.kill()
+        await self._servers.start_one(server)
+
+
+STORES: dict[str, Callable[[Path], SharedStore]] = {"postgres": OnePostgres, "nats": ThreeNats}
 
 
 def cluster_round(

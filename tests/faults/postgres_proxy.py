@@ -17,15 +17,28 @@ class Cut:
     """Where a connection ends: in the statement that holds `mark`, or in its answer.
 
     `sent` and `answered` are shares of the bytes, from 0 to 1. PostgreSQL gets that part of the
-    statement. With `answered` it gets all of it, and the broker that part of the answer. With
-    `silent` the cable passes nothing on from there, and neither end hears of it.
+    statement. With `answered` it gets all of it, and the broker that part of the answer. `at`
+    is a number of bytes instead, counted on through what follows on the connection. With `silent`
+    the cable passes nothing on from there, and neither end hears of it.
     """
 
     mark: bytes
     sent: float = 1.0
     answered: float | None = None
+    at: int | None = None
     silent: bool = False
+    reached: bool = False  # nothing more comes through
     done: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def part(self, data: bytes, share: float) -> bytes:
+        """Return what comes through of `data`."""
+        if self.at is None:
+            self.reached = True
+            return data[: int(len(data) * share)]
+        through = data[: self.at]
+        self.at -= len(through)
+        self.reached = self.at == 0
+        return through
 
 
 class PostgresProxy:
@@ -33,7 +46,7 @@ class PostgresProxy:
 
     def __init__(self, database: str) -> None:
         self._database = database
-        self._cut: Cut | None = None
+        self._cuts: list[Cut] = []  # that are still to come
         self._pulled = False
         self._recovering = False
         self.asked = asyncio.Event()  # while it was recovering
@@ -54,8 +67,9 @@ class PostgresProxy:
 
     def cut(self, mark: bytes, **where: float | bool) -> Cut:
         """Cut the connection on which the statement comes that holds `mark`."""
-        self._cut = Cut(mark, **where)  # type: ignore[arg-type]  # the fields' own types differ
-        return self._cut
+        cut = Cut(mark, **where)  # type: ignore[arg-type]  # the fields' own types differ
+        self._cuts.append(cut)
+        return cut
 
     async def pull(self) -> None:
         """Let PostgreSQL be away: all connections break, and no new one is made."""
@@ -117,10 +131,9 @@ class PostgresProxy:
 
     def cut_of(self, data: bytes) -> Cut | None:
         """Return the cut that `data` is to meet, which no other will."""
-        cut = self._cut
-        if cut is None or cut.mark not in data:
-            return None
-        self._cut = None
+        cut = next((one for one in self._cuts if one.mark in data), None)
+        if cut is not None:
+            self._cuts.remove(cut)
         return cut
 
 
@@ -160,13 +173,12 @@ class _Link:
     async def _forth(self) -> None:
         while data := await self._reader.read(CHUNK_BYTES):
             await self._proxy.flow()
-            cut = self._proxy.cut_of(data)
-            if cut is None:
+            cut = self._cut = self._cut or self._proxy.cut_of(data)
+            if cut is None or cut.answered is not None:
                 self._statements.write(data)
                 continue
-            self._cut = cut
-            self._statements.write(data[: int(len(data) * cut.sent)])
-            if cut.answered is None:
+            self._statements.write(cut.part(data, cut.sent))
+            if cut.reached:
                 await self._statements.drain()
                 return
 
@@ -177,9 +189,12 @@ class _Link:
             if cut is None:
                 self._writer.write(data)
             elif cut.answered is not None:
-                self._writer.write(data[: int(len(data) * cut.answered)])
-                await self._writer.drain()
-                return
+                self._writer.write(cut.part(data, cut.answered))
+                if cut.reached:
+                    await self._writer.drain()
+                    return
+            elif not cut.reached:
+                self._writer.write(data)
 
 
 def _through(port: int, database: str) -> str:

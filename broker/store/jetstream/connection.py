@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT_S = 3
 RECONNECT_S = 0.1
-PING_S = 5  # a server that is silent for two of these is left
+PING_S = 3  # a server that is silent for two of these is left
 CLOSE_TIMEOUT_S = 5.0
 AT_A_TIME = 256  # questions of one kind that are under way together
 
@@ -62,7 +62,7 @@ class Connection:
         self._inbox = ""
         self._asked: dict[str, asyncio.Future[Answer]] = {}
         self._last = 0  # of the numbers that tell questions apart
-        self._listening: tuple[str, Callable[[str | None], None]] | None = None
+        self._listening: dict[str, Callable[[str | None], None]] = {}  # by subject
         self._closing = False
         self._reviving: asyncio.Task[None] | None = None
         self.denied: str | None = None  # what the server did not allow, in its words
@@ -140,7 +140,7 @@ class Connection:
 
         Said before `open`.
         """
-        self._listening = (subject, heard)
+        self._listening[subject] = heard
 
     async def _begin(
         self, subject: str, payload: bytes, headers: dict[str, str] | None
@@ -197,8 +197,8 @@ class Connection:
         await client.subscribe(
             f"{self._inbox}.*", cb=self._answered, pending_msgs_limit=0, pending_bytes_limit=0
         )
-        if self._listening is not None:
-            await client.subscribe(self._listening[0], cb=self._heard)
+        for subject in self._listening:
+            await client.subscribe(subject, cb=self._heard)
         return client
 
     async def _connect(self, client: "Client", failures: "_Failures") -> None:
@@ -230,9 +230,8 @@ class Connection:
             asked.set_result(Answer(message.headers or {}, message.data))
 
     async def _heard(self, message: "Msg") -> None:
-        assert self._listening is not None
         with suppress(UnicodeDecodeError):
-            self._listening[1](message.data.decode())
+            self._listening[message.subject](message.data.decode())
 
     async def _disconnected(self) -> None:
         self._up.clear()
@@ -243,8 +242,8 @@ class Connection:
     async def _reconnected(self) -> None:
         self._up.set()
         _logger.info("connected to NATS again")
-        if self._listening is not None:
-            self._listening[1](None)
+        for heard in self._listening.values():
+            heard(None)
 
     async def _closed(self) -> None:
         """The client has given up, as it does when a server does not let it in any more."""

@@ -29,7 +29,7 @@ from broker.store.jetstream.accounts import AccountRecord, coded, decoded
 from broker.store.jetstream.address import Address, NotAnAddress
 from broker.store.jetstream.bucket import Bucket
 from broker.store.jetstream.connection import Connection, all_of
-from broker.store.jetstream.producers import NEVER, ProducerRecord
+from broker.store.jetstream.producers import NEVER, ProducerRecord, newest_in
 from broker.store.jetstream.record import Mark, when
 from broker.store.jetstream.store import (
     JetStreamStore,
@@ -159,17 +159,12 @@ class JetStreamCopy:
 
     async def _newest(self, key: str, record: ProducerRecord) -> Mark:
         """Return how far the producer has come, which its record need not reflect yet."""
-        account, producer = _account(key), _producer(key)
-        newest = Mark(account, producer, record.last_id, record.refused, record.epoch)
+        newest = Mark(_account(key), _producer(key), record.last_id, record.refused, record.epoch)
         for topic_id, reflected in record.topics.items():
             stream = self._parts.topics.stream_of(topic_id)
             _, last = await stream.ends()
             for sequence in range(reflected + 1, last.place.sequence + 1):
-                found = await stream.at(sequence)
-                for mark in found.preface.marks if found is not None else ():
-                    ours = (mark.account, mark.producer) == (account, producer)
-                    if ours and mark.last_id >= newest.last_id:
-                        newest = mark
+                newest = newest_in(await stream.at(sequence), newest)
         return newest
 
     async def topics(self) -> list[CopiedTopic]:

@@ -1,12 +1,13 @@
 """Appending batches to the streams of their topics, and finding out about them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 from broker.store.errors import BatchOutdated, StoreLost, StoreRefused
 from broker.store.interface import Batch, Commit, NewBlock, ProducerMark
+from broker.store.jetstream.marks import marks_of
 from broker.store.jetstream.producers import Outdated, Producers
 from broker.store.jetstream.record import Mark, Place, Preface, Record, now_us, when
 from broker.store.jetstream.topic import TopicGone, TopicStream
@@ -22,13 +23,13 @@ class Part:
     """What a batch appends to one topic. `first_seqs` are those of the blocks that are stored.
 
     `tried` is the sequence at which the next block is stored, if it was when its answer was
-    lost. `marks` go with the last block; `producers` are all that may have published here.
+    lost. `marks` go with each block; `producers` are all that may have published here.
     """
 
     topic_id: int
     blocks: list[NewBlock]
     producers: list[ProducerMark]
-    marks: list[ProducerMark] = field(default_factory=list)
+    marks: list[tuple[Mark, ...]]
     first_seqs: list[int] = field(default_factory=list)
     tried: int | None = None
 
@@ -44,8 +45,6 @@ class Attempt:
     batch: Batch
     time_us: int
     parts: dict[int, Part]
-    in_turn: bool  # a producer has messages in several parts
-    outdated: bool = False  # another follows that leaves something out
 
     @property
     def commit(self) -> Commit | None:
@@ -63,9 +62,8 @@ class Appender:
     publishers were told that this is not known stays so, and is delivered as another broker's
     messages are. Never is an answer given before all of it is stored.
 
-    A producer's mark is stored in one message with the newest of its publishes. Where it has
-    published to several topics they are appended to one after the other, and the mark goes to
-    the last: after a crash in between, a repeat stores some again, and loses none.
+    A producer's mark is stored in one message with its publishes: each block says which of
+    them it holds, so that after a crash in between a repeat stores the others alone.
     """
 
     def __init__(
@@ -101,22 +99,23 @@ class Appender:
         return attempt.commit
 
     def _begun(self, batch: Batch) -> Attempt:
-        """Return the attempt to store `batch`, which may go on with what the last one stored.
-
-        That is so for the same batch, and for one that leaves out what was outdated.
-        """
+        """Return the attempt to store `batch`, which goes on where the same one has ended."""
         last = self._attempt
         if last is None or last.batch.id != batch.id:
             self._attempt = _planned(batch)
             self._producers.appending(batch.id, batch.producers)
-            if last is not None and last.outdated:
-                _take_over(last, self._attempt)
         assert self._attempt is not None
         return self._attempt
 
     async def _store(self, attempt: Attempt) -> None:
-        tasks = [self._append(attempt, part) for part in attempt.parts.values()]
-        results = await (_in_turn(tasks) if attempt.in_turn else _together(tasks))
+        parts = [*attempt.parts.values()]
+        if len(parts) > 1 and not any(part.first_seqs for part in parts):
+            # What is gone is known before anything is stored, as far as it can be.
+            self._raise(attempt, await _together([self._look_at(one) for one in parts]))
+        self._raise(attempt, await _together([self._append(attempt, part) for part in parts]))
+
+    def _raise(self, attempt: Attempt, results: Sequence[BaseException | None]) -> None:
+        """Raise what a batch has come to whose parts have come to `results`."""
         for kind in (StoreLost, StoreRefused):
             for result in results:
                 if isinstance(result, kind):
@@ -133,11 +132,8 @@ class Appender:
     ) -> BatchOutdated | StoreRefused:
         topics = frozenset[int]().union(*(one.topics for one in found))
         producers = frozenset[Producer]().union(*(one.producers for one in found))
-        for part in attempt.parts.values():
-            outdated = {(one.account_id, one.producer) for one in part.producers} & producers
-            if part.first_seqs and (outdated or not part.done):
-                return StoreRefused("only a part of it was stored before it was outdated")
-        attempt.outdated = True
+        if any(part.first_seqs for part in attempt.parts.values()):
+            return StoreRefused("only a part of it was stored, as something is gone meanwhile")
         return BatchOutdated(topics, producers)
 
     async def _append(self, attempt: Attempt, part: Part) -> None:
@@ -145,12 +141,25 @@ class Appender:
         stream = self._stream_of(part.topic_id)
         try:
             while not part.done:
+                await stream.turn.wait()
                 async with stream.writing:
                     await self._append_next(attempt, part, stream)
         except TopicGone:
-            if await self._topic_exists(part.topic_id):
-                raise StoreLost(f"the stream of topic {part.topic_id} is missing") from None
-            raise BatchOutdated(topics=frozenset({part.topic_id})) from None
+            await self._tell_gone(part)
+
+    async def _look_at(self, part: Part) -> None:
+        """Find out whether `part` can be appended, as far as this broker knows."""
+        stream = self._stream_of(part.topic_id)
+        try:
+            async with stream.writing:
+                await self._admit(part, stream, await stream.place())
+        except TopicGone:
+            await self._tell_gone(part)
+
+    async def _tell_gone(self, part: Part) -> NoReturn:
+        if await self._topic_exists(part.topic_id):
+            raise StoreLost(f"the stream of topic {part.topic_id} is missing") from None
+        raise BatchOutdated(topics=frozenset({part.topic_id})) from None
 
     async def _append_next(self, attempt: Attempt, part: Part, stream: TopicStream) -> None:
         place = await stream.place()
@@ -161,18 +170,15 @@ class Appender:
         again = part.tried is not None  # then what was sent first may come first after all
         part.tried = place.sequence + 1
         block = part.blocks[len(part.first_seqs)]
-        last = len(part.first_seqs) + 1 == len(part.blocks)
-        marks, left = _fitting(part.marks if last else ())
+        marks, left = _split(part.marks[len(part.first_seqs)])
         preface = Preface(tuple(block.publishers), marks)
         stood = await stream.add(block, preface, attempt.batch.id, attempt.time_us)
         if stood is None:
             part.tried = part.tried if again else None
             return
         part.tried = None
-        part.first_seqs.append(stood.head + 1)
-        if last:
-            self._remember(part, stood.sequence + 1)
-            await self._add_marks(left, stream)
+        self._took(part, stood.head + 1, stood.sequence + 1)
+        await self._add_marks(left, stream)
 
     async def _look_at_tried(self, attempt: Attempt, part: Part, stream: TopicStream) -> None:
         """Find out whether the block whose answer was lost is stored: if so, it is there."""
@@ -182,13 +188,13 @@ class Appender:
             raise StoreRefused("what is asked about was taken out before it was known")
         part.tried = None
         if record.batch == attempt.batch.id:
-            part.first_seqs.append(record.first_seq)
-            if part.done:
-                self._remember(part, record.place.sequence)
+            self._took(part, record.first_seq, record.place.sequence)
 
-    def _remember(self, part: Part, sequence: int) -> None:
-        for mark in part.marks:
+    def _took(self, part: Part, first_seq: int, sequence: int) -> None:
+        """The next block is stored."""
+        for mark in part.marks[len(part.first_seqs)]:
             self._producers.stored(mark, part.topic_id, sequence)
+        part.first_seqs.append(first_seq)
 
     async def _add_marks(self, marks: tuple[Mark, ...], stream: TopicStream) -> None:
         """Write the marks that found no room: without them a repeat would be stored again."""
@@ -254,37 +260,25 @@ class Appender:
 
 
 def _planned(batch: Batch) -> Attempt:
-    """Return how `batch` is to be stored: topic by topic, each producer's mark with its last."""
+    """Return how `batch` is to be stored: topic by topic, each block with its producers' marks."""
+    marks = [
+        tuple(mark for mark in some if mark is not None)
+        for some in zip(*(marks_of(mark, batch.blocks) for mark in batch.producers), strict=True)
+    ] or [()] * len(batch.blocks)
     parts: dict[int, Part] = {}
-    for block in batch.blocks:
-        part = parts.setdefault(block.topic_id, Part(block.topic_id, [], []))
+    for block, own in zip(batch.blocks, marks, strict=True):
+        part = parts.setdefault(block.topic_id, Part(block.topic_id, [], [], []))
         part.blocks.append(block)
-    in_turn = False
-    accounts = {
-        topic_id: {account for block in part.blocks for account in set(block.publishers)}
-        for topic_id, part in parts.items()
-    }
-    for mark in batch.producers:
-        published = [parts[one] for one in parts if mark.account_id in accounts[one]]
-        published = published or [*parts.values()][-1:]
-        in_turn |= len(published) > 1
-        published[-1].marks.append(mark)
-        for part in published:
-            part.producers.append(mark)
-    return Attempt(batch, now_us(), parts, in_turn)
-
-
-def _take_over(last: Attempt, attempt: Attempt) -> None:
-    """Go on with the parts that `last` has stored, where they are the same in `attempt`."""
-    for topic_id, part in attempt.parts.items():
-        stored = last.parts.get(topic_id)
-        if stored is not None and stored.done and stored.blocks == part.blocks:
-            part.first_seqs = stored.first_seqs
-            attempt.time_us = last.time_us
-
-
-def _fitting(marks: Iterable[ProducerMark]) -> tuple[tuple[Mark, ...], tuple[Mark, ...]]:
-    return _split(tuple(Mark.of(mark) for mark in marks))
+        part.marks.append(own)
+    for part in parts.values():
+        accounts = {account for block in part.blocks for account in block.publishers}
+        named = {(mark.account, mark.producer) for some in part.marks for mark in some}
+        part.producers = [
+            mark
+            for mark in batch.producers
+            if mark.account_id in accounts or (mark.account_id, mark.producer) in named
+        ]
+    return Attempt(batch, now_us(), parts)
 
 
 def _split(marks: tuple[Mark, ...]) -> tuple[tuple[Mark, ...], tuple[Mark, ...]]:
@@ -298,21 +292,11 @@ def _split(marks: tuple[Mark, ...]) -> tuple[tuple[Mark, ...], tuple[Mark, ...]]
 
 
 async def _together(tasks: Sequence[Coroutine[Any, Any, None]]) -> list[BaseException | None]:
-    if len(tasks) == 1:
-        return await _in_turn(tasks)
-    return await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _in_turn(tasks: Sequence[Coroutine[Any, Any, None]]) -> list[BaseException | None]:
-    """Do one after the other, up to the first that fails."""
-    results: list[BaseException | None] = []
-    for task in tasks:
-        if any(results):
-            task.close()
-            continue
-        try:
-            await task
-            results.append(None)
-        except Exception as error:
-            results.append(error)
-    return results
+    """Return what each has raised, or None."""
+    if len(tasks) > 1:
+        return await asyncio.gather(*tasks, return_exceptions=True)
+    try:
+        await tasks[0]  # without a task of its own
+    except Exception as error:
+        return [error]
+    return [None]

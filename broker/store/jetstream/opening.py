@@ -3,6 +3,8 @@
 import asyncio
 import logging
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -10,7 +12,7 @@ import msgspec
 from broker.store.errors import StoreLost, StoreUnusable
 from broker.store.jetstream.address import Address
 from broker.store.jetstream.bucket import Bucket, bucket_config
-from broker.store.jetstream.connection import Connection
+from broker.store.jetstream.connection import Connection, all_of
 from broker.store.jetstream.faults import (
     NO_SUITABLE_PEERS,
     NOT_ENABLED,
@@ -27,6 +29,7 @@ LEAST_PAYLOAD = 256 * 1024
 ROOM_BYTES = 64 * 1024  # of a message, for what stands beside a block's bodies
 USUAL_REPLICAS = 3
 POLL_S = 0.2
+ORPHAN_S = 3_600.0
 
 # What a stream of ours has to be like. Others may change what is not named here.
 _KEPT = (
@@ -107,16 +110,36 @@ class Opening:
 
     async def check_topics(self, topics: Sequence[int], names: Names, replicas: int) -> None:
         """Make sure that every topic's stream is there and as it was made."""
-        for topic_id in topics:
-            wanted = names.config(topic_id, replicas)
-            state = await self._streams.look(wanted["name"])
-            if state is None or state.first > state.last or not state.last:
-                what = "missing" if state is None else "empty"
-                raise StoreUnusable(
-                    f"The stream {wanted['name']} in NATS at {self._address} is {what}, though its"
-                    " topic has not been deleted. Restore it from a backup (nats stream restore)."
+        wanted = [names.config(topic_id, replicas) for topic_id in topics]
+        await all_of([partial(self._check_topic, one) for one in wanted])
+
+    async def _check_topic(self, wanted: dict[str, Any]) -> None:
+        state = await self._streams.look(wanted["name"])
+        if state is None or state.first > state.last or not state.last:
+            what = "missing" if state is None else "empty"
+            raise StoreUnusable(
+                f"The stream {wanted['name']} in NATS at {self._address} is {what}, though its"
+                " topic has not been deleted. Restore it from a backup (nats stream restore)."
+            )
+        self._compare(wanted, state.config)
+
+    async def tell_orphans(self, topics: Sequence[int], names: Names) -> None:
+        """Tell of streams that a crash has left without a topic.
+
+        They are not taken away: were the catalogue lost, they would be all there is. One that
+        is young may be that of a topic which another broker is just making.
+        """
+        before = datetime.now(UTC) - timedelta(seconds=ORPHAN_S)
+        for name in await self._streams.named(names.subject("*")):
+            if names.topic_id(name) in (None, *topics):
+                continue
+            state = await self._streams.look(name)
+            if state is not None and state.created_at < before:
+                _logger.warning(
+                    "the stream %s belongs to no topic, as after a crash; if nothing is missed,"
+                    " remove it: nats stream rm %s",
+                    *(name, name),
                 )
-            self._compare(wanted, state.config)
 
     async def _jetstream(self) -> None:
         loop = asyncio.get_running_loop()

@@ -18,6 +18,7 @@ import msgspec
 from broker.store.errors import StoreError
 from broker.store.interface import ProducerMark
 from broker.store.jetstream.bucket import Bucket
+from broker.store.jetstream.marks import united
 from broker.store.jetstream.record import Mark, Record
 from broker.store.jetstream.topic import MOST_AT_ONCE, TopicGone, TopicStream
 
@@ -46,7 +47,7 @@ class Held:
 
     revision: int | None
     record: ProducerRecord
-    mark: ProducerMark | None = None  # the newest that is stored
+    mark: Mark | None = None  # what those say that have been stored since
     stored_at: dict[int, int] = field(default_factory=dict)  # by topic, sequences of marks
     used_at: float = 0.0
     changing: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -82,7 +83,7 @@ class Producers:
             return None
         newest = Mark(account, producer, record.last_id, record.refused, record.epoch)
         if held is not None and held.mark is not None:
-            newest = _newer(newest, Mark.of(held.mark))
+            newest = united(newest, held.mark)
         for topic_id, reflected in record.topics.items():
             newest = await self._fenced(topic_id, reflected, newest, record.epoch)
         closed = ProducerRecord(record.epoch, newest.last_id, newest.refused)
@@ -113,7 +114,7 @@ class Producers:
         for start in range(reflected + 1, fence, MOST_AT_ONCE):
             sequences = range(start, min(start + MOST_AT_ONCE, fence))
             for record in await asyncio.gather(*map(stream.at, sequences)):
-                newest = _newest_in(record, newest)
+                newest = newest_in(record, newest)
         return newest
 
     async def forget_account(self, account: int) -> None:
@@ -164,12 +165,11 @@ class Producers:
         """It is known what of the batch is stored, and nothing more of it will be."""
         self._appending.pop(batch, None)
 
-    def stored(self, mark: ProducerMark, topic_id: int, sequence: int) -> None:
+    def stored(self, mark: Mark, topic_id: int, sequence: int) -> None:
         """The topic's message at `sequence` has carried `mark`."""
-        held = self._held.get((mark.account_id, mark.producer))
+        held = self._held.get((mark.account, mark.producer))
         if held is not None and held.record.epoch == mark.epoch:
-            if held.mark is None or held.mark.last_id <= mark.last_id:
-                held.mark = mark
+            held.mark = mark if held.mark is None else united(held.mark, mark)
             held.stored_at[topic_id] = sequence
             held.used_at = asyncio.get_running_loop().time()
 
@@ -261,22 +261,20 @@ class Producers:
             topics = {} if close else record.topics | held.stored_at
             wanted = ProducerRecord(record.epoch, record.last_id, record.refused, topics)
             if mark is not None:
-                wanted = ProducerRecord(record.epoch, mark.last_id, mark.refused, topics)
+                known = united(mark, Mark(*key, record.last_id, record.refused, record.epoch))
+                wanted = ProducerRecord(record.epoch, known.last_id, known.refused, topics)
             if wanted != record:
                 await self._put(key, held, wanted)
             if close:
                 self._drop(key, held)
 
 
-def _newest_in(record: Record | None, newest: Mark) -> Mark:
+def newest_in(record: Record | None, newest: Mark) -> Mark:
+    """Return `newest` with what the record says of the same producer."""
     for mark in record.preface.marks if record is not None else ():
         if (mark.account, mark.producer) == (newest.account, newest.producer):
-            newest = _newer(newest, mark)
+            newest = united(newest, mark)
     return newest
-
-
-def _newer(one: Mark, other: Mark) -> Mark:
-    return other if other.last_id >= one.last_id else one
 
 
 def _key(account: int, producer: str) -> str:

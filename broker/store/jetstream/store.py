@@ -40,6 +40,7 @@ from broker.store.jetstream.subscriptions import Cursors, SubscriberRecord, Subs
 from broker.store.jetstream.summing import record_of, summary
 from broker.store.jetstream.topic import Names, TopicGone
 from broker.store.jetstream.topics import TopicEntry, Topics
+from broker.store.jetstream.turns import Turns
 from protocol.names import Role
 
 T = TypeVar("T")
@@ -88,6 +89,7 @@ class JetStreamStore:
             raise StoreUnusable(f"--store cannot be used: {error}.") from error
         self._told = f"NATS at {address}"
         connection = self._connection = Connection(address, self._wait_s)
+        self._turns = Turns(lambda text: connection.tell(f"{address.prefix}.turns", text.encode()))
         try:
             await self._connect(address, connection)
             await self._open(address, connection)
@@ -109,6 +111,7 @@ class JetStreamStore:
             connection.listen(alone_subject(address), self._hear_alone)
         elif self._heard is not None:
             connection.listen(news_subject(address), self._hear)
+        connection.listen(f"{address.prefix}.turns", self._turns.heard)
         try:
             await connection.open()
         except StoreLost as error:
@@ -143,7 +146,7 @@ class JetStreamStore:
         numbers: Bucket[None] = self._bucket(address, "meta", type(None))
         self._accounts = Accounts(self._bucket(address, "accounts", AccountRecord), numbers)
         bucket = self._bucket(address, "topics", TopicEntry)
-        self._topics = Topics(bucket, numbers, streams, names, replicas)
+        self._topics = Topics(bucket, numbers, streams, names, replicas, self._turns)
         self._subscriptions = Subscriptions(
             self._bucket(address, "subscriptions", SubscriberRecord)
         )
@@ -155,6 +158,7 @@ class JetStreamStore:
         self._appender = Appender(self._topics.stream_of, self._topics.exists, self._producers)
         ids = [one.id for one in await self._topics.all()]
         await opening.check_topics(ids, names, replicas)
+        await opening.tell_orphans(ids, names)
         opening.tell(replicas)
         self._reflecting = asyncio.get_running_loop().create_task(
             self._producers.keep_reflecting(), name="producers"

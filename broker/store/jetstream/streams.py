@@ -5,6 +5,7 @@ import base64
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -24,6 +25,8 @@ from broker.store.jetstream.faults import (
 API = "$JS.API"
 MAKE_TIMEOUT_S = 10.0  # a stream gets a leader first
 READ_TIMEOUTS_S = (1.0, 2.0, 3.0)
+NEAR_TIMEOUT_S = 1.0
+LEADERS_S = 10.0
 WRITE_TIMEOUT_S = 3.0
 RETRY_S = 0.1
 
@@ -46,6 +49,7 @@ class StreamState:
     last: int
     config: dict[str, Any]
     subjects: dict[str, int]
+    created_at: datetime
 
 
 class WrongLast(Exception):
@@ -64,6 +68,7 @@ class Streams:
     def __init__(self, connection: Connection, wait_s: float) -> None:
         self._connection = connection
         self._wait_s = wait_s
+        self._leaders_until = 0.0  # leaders alone are asked
 
     async def make(self, config: dict[str, Any]) -> None:
         """Make a stream. One that is there already with this very configuration is fine."""
@@ -85,7 +90,13 @@ class Streams:
             if not some:
                 break
             names |= some
-        return StreamState(state["first_seq"], state["last_seq"], found["config"], names)
+        return StreamState(
+            state["first_seq"],
+            state["last_seq"],
+            found["config"],
+            names,
+            datetime.fromisoformat(found["created"][:19] + "+00:00"),
+        )
 
     async def remove(self, name: str) -> None:
         """Take the stream away, if it is there."""
@@ -95,7 +106,7 @@ class Streams:
         """Take away the stream's messages before the sequence `before`."""
         await self._found(f"STREAM.PURGE.{name}", {"seq": before})
 
-    async def names(self, subject: str) -> list[str]:
+    async def named(self, subject: str) -> list[str]:
         """Return the names of the streams that take what is sent to `subject`."""
         names: list[str] = []
         while True:
@@ -121,13 +132,18 @@ class Streams:
     async def get_near(self, name: str, sequence: int) -> Message | None:
         """Return the message at `sequence` from any server that has it, or None.
 
-        A server that lags is not believed when it has none: the leader is asked then.
+        A server that lags is not believed when it has none: the leader is asked then. So it is
+        for a while after one was silent, which others take for one that is well.
         """
+        loop = asyncio.get_running_loop()
+        if loop.time() < self._leaders_until:
+            return await self.get(name, seq=sequence)
         try:
-            answer = await self._asked(
-                f"{API}.DIRECT.GET.{name}", b'{"seq":%d}' % sequence, READ_TIMEOUTS_S
+            answer = await self._connection.ask(
+                f"{API}.DIRECT.GET.{name}", b'{"seq":%d}' % sequence, timeout_s=NEAR_TIMEOUT_S
             )
-        except NobodyAnswers:
+        except (NoAnswer, NobodyAnswers):
+            self._leaders_until = loop.time() + LEADERS_S
             return await self.get(name, seq=sequence)
         if answer.status:
             return await self.get(name, seq=sequence)

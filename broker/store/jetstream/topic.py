@@ -27,6 +27,7 @@ from broker.store.jetstream.record import (
     written,
 )
 from broker.store.jetstream.streams import Streams, WrongLast
+from broker.store.jetstream.turns import Turn
 
 MOST_BLOCKS = 1_000  # given by one read
 MOST_AT_ONCE = 64  # messages asked for together
@@ -45,8 +46,13 @@ class Names:
     def stream(self, topic_id: int) -> str:
         return f"{self.prefix}_topic_{topic_id}"
 
-    def subject(self, topic_id: int) -> str:
+    def subject(self, topic_id: int | str) -> str:
         return f"{self.prefix}.topic.{topic_id}"
+
+    def topic_id(self, stream: str) -> int | None:
+        """Return the topic whose stream is called so, None where it is none of ours."""
+        number = stream.removeprefix(f"{self.prefix}_topic_")
+        return int(number) if number.isascii() and number.isdigit() else None
 
     def config(self, topic_id: int, replicas: int) -> dict[str, Any]:
         """Return how the stream of a topic is made: nothing in it goes by itself."""
@@ -72,8 +78,9 @@ class Names:
 class TopicStream:
     """The stream of one topic, as this broker knows it."""
 
-    def __init__(self, streams: Streams, names: Names, topic_id: int) -> None:
+    def __init__(self, streams: Streams, names: Names, topic_id: int, turn: Turn) -> None:
         self._streams = streams
+        self.turn = turn
         self._name = names.stream(topic_id)
         self._subject = names.subject(topic_id)
         self._place: Place | None = None  # where it stands, unless it is to be found out
@@ -107,9 +114,10 @@ class TopicStream:
         """
         if self._place is None:
             last, self._last = self._last, None
-            newest = await self.at(last or (await self._range())[1])
-            if newest is None:
+            message = await self._streams.get(self._name, seq=last or (await self._range())[1])
+            if message is None:
                 raise StoreLost("the stream's newest message is not to be had")
+            newest = read(message)
             await self._learn_fences(newest.place)
             self._place = newest.place
         return self._place
@@ -133,16 +141,19 @@ class TopicStream:
         place = await self.place()
         then = after(place, block, fence=preface.fence is not None)
         self._place = None  # until there is an answer
+        began = asyncio.get_running_loop().time()
         try:
             await self._send(place, then, block, batch, time_us or now_us(), preface)
         except WrongLast as error:
             self._last = error.last
+            await self.turn.came_too_late()
             return None
         except NobodyAnswers:
             if await self._streams.look(self._name) is None:
                 raise TopicGone from None
             raise
         self._place = then
+        self.turn.appended(began)
         return place
 
     async def _send(
@@ -326,4 +337,9 @@ class TopicStream:
 
     async def _at(self, sequence: int) -> Record | None:
         message = await self._streams.get_near(self._name, sequence)
-        return None if message is None else read(message)
+        if message is not None:
+            return read(message)
+        first, _ = await self._range()
+        if sequence >= first:  # said by one who was the leader, and does not know better yet
+            raise StoreLost(f"message {sequence} of the stream {self._name} is not to be had")
+        return None

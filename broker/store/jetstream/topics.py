@@ -9,6 +9,7 @@ from broker.store.jetstream.bucket import Bucket, Mirror
 from broker.store.jetstream.record import now_us
 from broker.store.jetstream.streams import Streams
 from broker.store.jetstream.topic import Names, TopicStream
+from broker.store.jetstream.turns import Turns
 
 
 class TopicEntry(msgspec.Struct, frozen=True):
@@ -24,7 +25,7 @@ class Topics:
     """Makes, finds and takes away topics.
 
     A topic is there while its entry is: the stream is made before it and taken away after it.
-    A crash in between leaves a stream that no topic has, which goes when a broker starts.
+    A crash in between leaves a stream that no topic has, which is told when a broker starts.
     """
 
     def __init__(
@@ -34,12 +35,14 @@ class Topics:
         streams: Streams,
         names: Names,
         replicas: int,
+        turns: Turns,
     ) -> None:
         self._bucket = bucket
         self._numbers = numbers
         self._streams = streams
         self._names = names
         self._replicas = replicas
+        self._turns = turns
         self._mirror: Mirror[TopicEntry] = Mirror(bucket)
         self._topics: dict[int, TopicStream] = {}
 
@@ -47,7 +50,7 @@ class Topics:
         """Return the stream of a topic, whether there is one or not."""
         stream = self._topics.get(topic_id)
         if stream is None:
-            stream = TopicStream(self._streams, self._names, topic_id)
+            stream = TopicStream(self._streams, self._names, topic_id, self._turns.of(topic_id))
             self._topics[topic_id] = stream
         return stream
 
@@ -107,3 +110,4 @@ class Topics:
     async def _drop_stream(self, topic_id: int) -> None:
         await self._streams.remove(self._names.stream(topic_id))
         self._topics.pop(topic_id, None)
+        self._turns.forget(topic_id)

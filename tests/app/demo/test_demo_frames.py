@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from syrupy.assertion import SnapshotAssertion
+from textual.app import App
 
 from app.demo.app import DemoApp
 from app.demo.drawing import Drawing
@@ -17,12 +18,11 @@ from app.demo.stage import Stage
 from app.demo.steps import STEPS
 from app.screens.symbols import symbols
 from broker.store.embedded import Address
+from broker.store.errors import StoreUnusable
 from clients import Phase as Connection
 from clients import State
 from tests.app.demo.conftest import Shown
-from tests.app.frames import frame, settled, until
-
-SIZES = [(100, 30), (80, 24), (60, 16)]
+from tests.app.frames import SIZES, Looks, frame, settled, until
 
 
 class NeverThere:
@@ -97,6 +97,85 @@ async def test_a_failed_step_at_each_size(
     async with shown(size, postgres=NeverThere(), speed=1.0) as pilot:
         await set_as(pilot, failed)
         assert await settled(pilot, frames) == frames
+
+
+class NoPostgres(NeverThere):
+    """PostgreSQL that cannot start."""
+
+    async def start(self) -> Any:
+        raise StoreUnusable("There is no room on the disk of /tmp/pubsub-demo.")
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+async def test_each_phase_at_each_size(shown: Shown, looks: Looks, size: tuple[int, int]) -> None:
+    async with shown(size, postgres=NeverThere(), speed=1.0) as pilot:
+        await set_as(pilot, None)
+        app = pilot.app
+        assert isinstance(app, DemoApp)
+        presenter, play = app.presenter, app.presenter.play
+        assert play is not None
+        del play.outcomes[3:]
+        presenter.phase = Phase.PLAYING
+        await looks(pilot, "a step is played")
+        presenter.auto = True
+        await looks(pilot, "auto-play")
+        presenter.auto, presenter.phase = False, Phase.REPLAYING
+        await looks(pilot, "set afresh")
+        presenter.phase = Phase.READY
+        presenter.said = Said("expected the broker back; came: it is away", failed=True)
+        await looks(pilot, "an act that failed")
+        await pilot.press("1")
+        await looks(pilot, "the publisher alone")
+        await pilot.press("3")
+        await looks(pilot, "the subscribers alone")
+        await pilot.press("question_mark")
+        await looks(pilot, "help")
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+async def test_the_ends_at_each_size(shown: Shown, looks: Looks, size: tuple[int, int]) -> None:
+    async with shown(size, postgres=NoPostgres(), speed=1.0) as pilot:
+        app = pilot.app
+        assert isinstance(app, DemoApp)
+        await looks(pilot, "no stage")
+        await pilot.press("space")
+        await looks(pilot, "what to press")
+        presenter = app.presenter
+        stage = Stage(Address("", 0, "", ""), presenter.scene)
+        stage.broker, stage.port = NoBroker(), 3000  # type: ignore[assignment]
+        presenter.play, presenter.phase, presenter.said = Play(stage), Phase.READY, Said("")
+        await looks(pilot, "before the first step")
+        presenter.play.outcomes += [Outcome(True, "", "2,000 of 2,000 delivered")] * len(STEPS)
+        presenter._step = STEPS[-1]
+        fill(presenter.scene)
+        await until(pilot, "2,000 of 2,000")
+        await pilot.press("space")
+        await looks(pilot, "after the last step")
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+async def test_what_each_step_tells_at_each_size(
+    shown: Shown, frames: SnapshotAssertion, size: tuple[int, int]
+) -> None:
+    """Before it is over and afterwards; the panes above are left out."""
+    async with shown(size, postgres=NeverThere(), speed=1.0) as pilot:
+        await set_as(pilot, None)
+        app = pilot.app
+        assert isinstance(app, DemoApp)
+        presenter, play = app.presenter, app.presenter.play
+        assert play is not None
+        for number, step in enumerate(STEPS, 1):
+            play.outcomes[:] = [Outcome(True, "", "as expected")] * (number - 1)
+            presenter._step, presenter.phase = step, Phase.PLAYING
+            assert await settled(pilot, frames(name=f"{number} is played"), _narration) == frames
+            play.outcomes.append(Outcome(True, "", f"the end of step {number}"))
+            presenter.phase = Phase.READY
+            assert await settled(pilot, frames(name=f"{number} is over"), _narration) == frames
+
+
+def _narration(app: App[Any]) -> str:
+    region = app.screen.query_one("#narration").region
+    return "\n".join(frame(app).splitlines()[region.y : region.bottom])
 
 
 async def test_the_screen_in_ascii_has_no_other_character(

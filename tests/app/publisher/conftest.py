@@ -59,11 +59,15 @@ def opened(
 
     @asynccontextmanager
     async def open_one(
-        *topics: str, size: tuple[int, int] = (100, 30), connect: str = "", ascii_only: bool = False
+        *topics: str,
+        size: tuple[int, int] = (100, 30),
+        connect: str = "",
+        ascii_only: bool = False,
+        notifications: bool = True,
     ) -> AsyncIterator[Pilot[None]]:
         await publisher(*topics)
         app = PublisherApp(options(EMAIL, connect=connect, ascii_only=ascii_only), clock)
-        async with app.run_test(size=size, notifications=True) as pilot:
+        async with app.run_test(size=size, notifications=notifications) as pilot:
             await until(pilot, "waiting")
             await until(pilot, f"{len(topics)} topic" if topics else "No topics yet")
             if topics:

@@ -62,6 +62,19 @@ def test_a_narrow_row_has_mark_topic_and_message() -> None:
     assert header(40).split() == ["topic", "message"]
 
 
+def test_what_is_cut_off_ends_with_a_mark_and_what_fits_does_not() -> None:
+    assert line(row("x" * 38), width=58).endswith("x" * 38)
+    assert line(row("x" * 39), width=58).endswith("x" * 37 + "…")
+    refused = row(mark=Mark.FAILED, why="y" * 100)
+    assert line(refused, width=58).endswith("y…")
+    assert line(refused, width=58, symbols=ASCII).endswith("y~")
+
+
+def test_what_became_of_a_file_stands_apart_from_its_name() -> None:
+    file = row("lines.txt", mark=Mark.FAILED, why="2 stored, 1 failed", of_file=True)
+    assert "2 stored, 1 failed  lines.txt" in line(file)
+
+
 def test_the_header_stands_over_its_columns() -> None:
     shown = line(row(mark=Mark.STORED, seq=9818, settled=100.004, confirmed=1, subscriptions=2))
     top = header(98)

@@ -1,6 +1,6 @@
 """Passwords on the sign-in screen: asked for when the broker does, and shown to nobody."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,18 +9,12 @@ from app.access import Access
 from app.publisher.app import PublisherApp
 from app.screens.app import Options
 from app.screens.password_fields import strength
-from broker import Auth, Broker, Settings
+from broker import Broker
 from clients import Publisher
 from tests.app.frames import frame, until
 
 RIGHT, OTHER = "correct horse", "battery staple"
 CREATE = ("shift+tab", "right", "tab")  # from the e-mail to the other tab and back
-
-
-@pytest.fixture
-async def strict(database: str) -> AsyncIterator[Broker]:
-    async with Broker(Settings(store_url=database, port=0, auth=Auth.PASSWORD)) as running:
-        yield running
 
 
 @pytest.fixture

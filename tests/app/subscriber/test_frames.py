@@ -1,22 +1,20 @@
 """What the subscriber's screen looks like in each of its states, at each size."""
 
-from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 from syrupy.assertion import SnapshotAssertion
 from textual.pilot import Pilot
+from textual.widgets import Input
 
+from app.subscriber.receiving import Receiving
 from broker import Broker
 from clients import Publisher, Subscriber
 from clients.backoff import Backoff
-from tests.app.frames import settled, until
-from tests.app.subscriber.desk import ADA, Open, subscribed, without_dates
+from tests.app.frames import SIZES, Looks, settled, until
+from tests.app.subscriber.desk import ADA, Open, subscribed, take_out, without_dates
 
-SIZES = [(100, 30), (80, 24), (60, 16)]
 NEVER = Backoff(first_s=3600.0, longest_s=3600.0)
-
-
-Looks = Callable[[Pilot[None], str], Awaitable[None]]
 
 pytestmark = [
     pytest.mark.usefixtures("never_seen"),
@@ -57,13 +55,8 @@ async def test_reading_at_each_size(
         await looks(pilot, "filter")
 
 
-async def test_questions_and_ends_at_each_size(
-    address: str,
-    bob: Publisher,
-    broker: Broker,
-    screen: Open,
-    looks: Looks,
-    size: tuple[int, int],
+async def test_questions_at_each_size(
+    address: str, bob: Publisher, screen: Open, looks: Looks, size: tuple[int, int]
 ) -> None:
     await subscribed(address, "orders.eu")
     await bob.publish_many("orders.eu", ["one", "two"])
@@ -75,7 +68,21 @@ async def test_questions_and_ends_at_each_size(
         await looks(pilot, "question")
         await pilot.press("escape", "question_mark")
         await looks(pilot, "help")
-        await pilot.press("escape", "2")
+
+
+async def test_how_a_connection_ends_at_each_size(
+    address: str,
+    bob: Publisher,
+    broker: Broker,
+    screen: Open,
+    looks: Looks,
+    size: tuple[int, int],
+) -> None:
+    await subscribed(address, "orders.eu")
+    await bob.publish_many("orders.eu", ["one", "two"])
+    async with screen(size, notifications=False) as pilot:
+        await until(pilot, "row 2 of 2")
+        await pilot.press("1", "down", "down", "2")
         async with Subscriber(address, ADA, auto_confirm=False):
             await looks(pilot, "taken over")
         await pilot.press("ctrl+t")
@@ -87,3 +94,64 @@ async def test_questions_and_ends_at_each_size(
         await broker.stop()
         await looks(pilot, "no broker")
         await pilot.app.session.client.close()  # type: ignore[attr-defined]  # it is ours
+
+
+async def test_exports_and_filters_that_fail_at_each_size(
+    address: str,
+    bob: Publisher,
+    screen: Open,
+    looks: Looks,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    size: tuple[int, int],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("messages.jsonl").touch()
+    await subscribed(address, "orders.eu")
+    async with screen(size, notifications=False) as pilot:
+        await bob.publish("orders.eu", "one")
+        await until(pilot, "row 1 of 1")
+        await pilot.press("ctrl+e", "enter")
+        await looks(pilot, "export, there already")
+        await pilot.press(*"/x", "enter")
+        await looks(pilot, "export, not possible")
+        await pilot.press("escape", "slash", *"nothing like it")
+        await looks(pilot, "filter, nothing found")
+        pilot.app.screen.query_one("FilterBar Input", Input).value = "re:["
+        await looks(pilot, "filter, no pattern")
+
+
+async def test_what_is_gone_at_each_size(
+    address: str,
+    bob: Publisher,
+    broker: Broker,
+    screen: Open,
+    looks: Looks,
+    monkeypatch: pytest.MonkeyPatch,
+    size: tuple[int, int],
+) -> None:
+    await subscribed(address, "audit", "orders.eu")
+    await bob.publish_many("audit", map(str, range(500)))
+    await take_out(broker)
+    await bob.publish("audit", "still here")
+    async with screen(size, notifications=False) as pilot:
+        await looks(pilot, "gone")
+        await pilot.press("1", "down", "m", "t")
+        await looks(pilot, "muted, and in UTC")
+        await bob.delete_topic("audit")
+        await until(pilot, "1 of 1 subscribed")
+        await looks(pilot, "deleted")
+        await pilot.press("slash", *"zz")
+        await looks(pilot, "no topic matches")
+        monkeypatch.setattr(Receiving, "progress", (40_000, 100_000))
+        await pilot.press("escape", "2")
+        await looks(pilot, "catching up")
+
+
+async def test_no_topics_at_each_size(
+    address: str, screen: Open, looks: Looks, size: tuple[int, int]
+) -> None:
+    async with Subscriber(address, ADA, create=True):
+        pass
+    async with screen(size, notifications=False) as pilot:
+        await looks(pilot, "no topics")

@@ -2,20 +2,12 @@
 
 import pytest
 
-from broker import Broker, Settings
-from broker.retention import Retention
+from broker import Broker
 from clients import Publisher
 from tests.app.frames import frame, gone, until
-from tests.app.subscriber.desk import Open, subscribed, unread
+from tests.app.subscriber.desk import Open, subscribed, take_out, unread
 
 pytestmark = pytest.mark.usefixtures("never_seen")
-
-
-async def take_out(broker: Broker) -> None:
-    """Let all messages be too old."""
-    hub = broker._hub
-    settings = Settings(store_url="postgresql:///", retain_for_s=0.0)
-    await Retention(settings, hub.store, hub.log, hub.topics).take_out()
 
 
 async def test_a_row_stands_in_the_place_of_what_is_gone(
@@ -58,12 +50,14 @@ async def test_a_topic_that_is_deleted_leaves_the_list_and_a_row(
         await until(pilot, "2 of 2 subscribed")
         await bob.publish("audit", "the last one")
         await until(pilot, "the last one")
-        await pilot.press("down")  # on it
+        await pilot.press("1", "down")  # on it
+        await until(pilot, "╭─ audit")
         await bob.delete_topic("audit")
         await until(pilot, "audit: was deleted")
         await until(pilot, "1 of 1 subscribed")
-        await bob.publish("orders.eu", "goes on")
-        await until(pilot, "goes on")
+        await bob.publish_many("orders.eu", ["goes on", "and on"])
+        await until(pilot, "unread 2")
+        assert "1 of 1 subscribed" in frame(pilot.app)  # it has not come back
 
 
 async def test_a_topic_nobody_here_is_subscribed_to_leaves_the_list_too(

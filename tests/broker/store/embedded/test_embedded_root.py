@@ -90,10 +90,15 @@ async def test_no_other_user_can_open_the_socket(data_dir: Path, make: Make, nam
     postgres = make(moved)
     address = await postgres.start()
     assert met_by_nobody(address) == "PermissionError"
-    # Each of the two doors is shut; with both open the intruder gets in.
-    os.chmod(address.host, 0o755)
-    assert met_by_nobody(address) == "PermissionError"
-    os.chmod(f"{address.host}/.s.PGSQL.5432", 0o777)
+    # Each of the two doors is shut by itself; with both open the intruder gets in.
+    folder, socket = Path(address.host), Path(address.host, ".s.PGSQL.5432")
+    for opened, mode in ((folder, 0o755), (socket, 0o777)):
+        usual = stat.S_IMODE(opened.stat().st_mode)
+        opened.chmod(mode)
+        assert met_by_nobody(address) == "PermissionError"
+        opened.chmod(usual)
+    folder.chmod(0o755)
+    socket.chmod(0o777)
     assert met_by_nobody(address) == "connected"
 
 

@@ -108,12 +108,12 @@ class Traffic:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def go_on(self) -> None:
-        going = asyncio.gather(*(writer.goes_on() for writer in self.writers))
-        await asyncio.wait([going, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
+        async with asyncio.TaskGroup() as group:
+            for writer in self.writers:
+                group.create_task(writer.goes_on())
         for task in self._tasks:
             if task.done():
                 task.result()
-        await going
 
     async def check(self) -> None:
         """See that all that was acknowledged is there once, at its seq, and in order."""
