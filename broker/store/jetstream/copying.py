@@ -106,17 +106,14 @@ class JetStreamCopy:
 
     async def check_alone(self) -> None:
         await self._parts.streams.account()
-        assert self._parts
+        self._store.parts  # noqa: B018  # the question may have found the connection broken
 
     async def has_been_used(self) -> bool:
-        subscribers, producers = self._subscribers, self._producers
-        for key in await subscribers.keys():
-            record = (await subscribers.get(key)).value
-            if record is not None and record.epoch:
+        async for subscribers in _values(self._subscribers, await self._subscribers.keys()):
+            if any(record.epoch for _, record in subscribers):
                 return True
-        for key in await producers.keys():
-            mark = (await producers.get(key)).value
-            if mark is not None and mark.epoch:
+        async for producers in _values(self._producers, await self._producers.keys()):
+            if any(record.epoch for _, record in producers):
                 return True
         return False
 
