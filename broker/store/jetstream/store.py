@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
@@ -23,6 +24,7 @@ from broker.store.jetstream.accounts import AccountRecord, Accounts
 from broker.store.jetstream.address import Address, NotAnAddress
 from broker.store.jetstream.bucket import Bucket
 from broker.store.jetstream.connection import CLOSE_TIMEOUT_S, Connection, all_of
+from broker.store.jetstream.faults import NoAnswer, NobodyAnswers
 from broker.store.jetstream.log import Appender
 from broker.store.jetstream.opening import (
     ROOM_BYTES,
@@ -46,6 +48,17 @@ T = TypeVar("T")
 BUCKETS = ("meta", "accounts", "topics", "subscriptions", "producers")
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What else than a broker works on the same data needs."""
+
+    streams: Streams
+    names: Names
+    accounts: Accounts
+    topics: Topics
+    replicas: int
+
+
 class JetStreamStore:
     """A store in a NATS cluster that someone else runs, shared with any number of brokers.
 
@@ -54,8 +67,10 @@ class JetStreamStore:
     delivered like another broker's messages.
     """
 
-    def __init__(self, url: str, *, wait_s: float = 30.0) -> None:
+    def __init__(self, url: str, *, wait_s: float = 30.0, alone: bool = False) -> None:
         self._url = url
+        self._alone = alone  # it is copied: no broker may serve it meanwhile
+        self._alone_lost = False
         self._wait_s = wait_s
         self._told = "NATS"
         self._connection: Connection | None = None
@@ -92,8 +107,10 @@ class JetStreamStore:
             raise
 
     async def _connect(self, address: Address, connection: Connection) -> None:
-        if self._heard is not None:
-            connection.listen(f"{address.prefix}.news", self._heard)
+        if self._alone:
+            connection.listen(alone_subject(address), self._hear_alone)
+        elif self._heard is not None:
+            connection.listen(news_subject(address), self._hear)
         connection.listen(f"{address.prefix}.turns", self._turns.heard)
         try:
             await connection.open()
@@ -103,12 +120,27 @@ class JetStreamStore:
                 " servers, the user and the password in --store are right."
             ) from error
 
+    async def _check_alone(self, address: Address, connection: Connection) -> None:
+        """Make sure that this is not copied while it is served.
+
+        Whoever comes second sees the first, as each listens before it asks who else does.
+        """
+        if self._alone and await is_heard(connection, news_subject(address)):
+            raise StoreUnusable(
+                f"{self._told} is in use: brokers are serving it. Stop them first, all of them."
+            )
+        if not self._alone and await is_heard(connection, alone_subject(address)):
+            raise StoreUnusable(
+                f"{self._told} is being copied by `pubsub copy`. Wait for that to end, or stop it."
+            )
+
     async def _open(self, address: Address, connection: Connection) -> None:
+        await self._check_alone(address, connection)
         streams = self._streams = Streams(connection, self._wait_s)
         names = self._names = Names(address.prefix)
         opening = Opening(address, connection, streams, self._wait_s)
         await opening.check_cluster()
-        replicas = await opening.replicas(f"{address.prefix}_{BUCKETS[0]}")
+        replicas = self._replicas = await opening.replicas(f"{address.prefix}_{BUCKETS[0]}")
         streams.replicated = replicas > 1
         await opening.make_buckets([f"{address.prefix}_{one}" for one in BUCKETS], replicas)
         await opening.check_version(self._bucket(address, "meta", VersionRecord))
@@ -293,6 +325,27 @@ class JetStreamStore:
             raise StoreLost("there is no connection")
         await self._connection.tell(f"{self._names.prefix}.news", news.encode())
 
+    def _hear(self, news: str | None) -> None:
+        if news != "":  # which asks only whether somebody hears it
+            assert self._heard is not None
+            self._heard(news)
+
+    def _hear_alone(self, news: str | None) -> None:
+        self._alone_lost |= news is None
+
+    # copying
+
+    @property
+    def parts(self) -> "Parts":
+        """What a copy is made of, and made with, once it is open.
+
+        Raises:
+            StoreLost: the connection broke since, so that brokers may have come between.
+        """
+        if self._alone_lost:
+            raise StoreLost("the connection that kept brokers away was lost")
+        return Parts(self._streams, self._names, self._accounts, self._topics, self._replicas)
+
     async def _still_there(self, cursors: Cursors) -> Cursors:
         """Return `cursors` without those of topics that are gone."""
         if cursors.keys() <= {one.id for one in self._topics.known()}:
@@ -309,6 +362,25 @@ class JetStreamStore:
 
     def _bucket(self, address: Address, name: str, kind: type[T]) -> Bucket[T]:
         return Bucket(self._streams, f"{address.prefix}_{name}", kind)
+
+
+def news_subject(address: Address) -> str:
+    return f"{address.prefix}.news"
+
+
+def alone_subject(address: Address) -> str:
+    return f"{address.prefix}.alone"
+
+
+async def is_heard(connection: Connection, subject: str) -> bool:
+    """Whether somebody listens to `subject`."""
+    try:
+        await connection.ask(subject)
+    except NobodyAnswers:
+        return False
+    except NoAnswer:  # nobody ever says anything, but the server knows who hears it
+        return True
+    return True
 
 
 async def _unless_gone(

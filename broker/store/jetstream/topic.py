@@ -10,7 +10,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -99,14 +99,14 @@ class TopicStream:
 
     # adding
 
-    async def begin(self) -> None:
-        """Write the first message of a stream that has just been made.
+    async def begin(self, head: int = 0, time_us: int | None = None) -> None:
+        """Write the first message of a stream that has just been made, and stands at `head`.
 
         It is not known everywhere yet, so nobody may answer at first.
         """
-        place = Place(0, 0)
+        place = Place(0, head)
         then = after(place, None, secrets.randbits(62))
-        headers, payload = written(place, then, now_us(), Preface(), b"")
+        headers, payload = written(place, then, time_us or now_us(), Preface(), b"")
         with suppress(WrongLast):  # it has begun already
             await self._streams.write_patiently(self._subject, payload, headers)
 
@@ -171,6 +171,45 @@ class TopicStream:
         self._places.add(sequence, then.head)
         self.turn.appended(began)
         return place
+
+    async def add_all(self, blocks: Sequence[tuple[NewBlock, int, int]]) -> None:
+        """Write blocks, each with its batch and time, without waiting for one after the other.
+
+        For whoever is alone: where one is not taken, none after it is.
+        """
+        async with self.writing:
+            place = await self.place()
+            sends = []
+            for block, batch, time_us in blocks:
+                then = after(place, block, batch)
+                preface = Preface(tuple(block.publishers))
+                headers, payload = written(place, then, time_us, preface, block.bodies)
+                sends.append(self._streams.write(self._subject, payload, headers))
+                place = then
+            self._place = None  # until there are answers
+            results = await asyncio.gather(*sends, return_exceptions=True)
+            for result in results:
+                if isinstance(result, WrongLast):
+                    raise StoreRefused(f"somebody else writes to the stream {self._name}")
+                if isinstance(result, BaseException):
+                    raise result
+            self._place, self._stored = place, place.sequence
+
+    async def stand(self, head: int, time_us: int) -> int:
+        """Write that the topic stands at `head`, or further; return the sequence of that."""
+        async with self.writing:
+            place = await self.place()
+            # Of the messages in between there is nothing: it says where the topic stands.
+            before = replace(place, head=max(place.head, head))
+            then = after(before, None, secrets.randbits(62))
+            self._place = None
+            headers, payload = written(before, then, time_us, Preface(), b"")
+            try:
+                await self._streams.write(self._subject, payload, headers)
+            except WrongLast as error:
+                raise StoreRefused(f"somebody else writes to the stream {self._name}") from error
+            self._place, self._stored = then, then.sequence
+            return then.sequence
 
     async def fence(self, account: int, producer: str, epoch: int) -> int:
         """Write a fence against the producer's sessions before `epoch`; return its sequence."""
