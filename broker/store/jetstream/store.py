@@ -29,6 +29,7 @@ from broker.store.jetstream.opening import (
     Opening,
     VersionRecord,
     permission_lacking,
+    unreachable,
 )
 from broker.store.jetstream.producers import ProducerRecord, Producers
 from broker.store.jetstream.record import Record
@@ -98,10 +99,7 @@ class JetStreamStore:
         try:
             await connection.open()
         except StoreLost as error:
-            raise StoreUnusable(
-                f"{self._told} cannot be reached: {error}. Check that it runs and that the"
-                " servers, the user and the password in --store are right."
-            ) from error
+            raise unreachable(address, error) from error
 
     async def _open(self, address: Address, connection: Connection) -> None:
         streams = self._streams = Streams(connection, self._wait_s)
