@@ -11,27 +11,28 @@ from rich.text import Text
 from app.demo.events import Event, Mark
 from app.demo.outcome import Outcome
 from app.demo.play import Play
-from app.demo.postgres import TemporaryPostgres
+from app.demo.presenter import CANNOT_BE_SET
 from app.demo.signs import in_signs, sign
 from app.demo.stage import Stage
-from app.demo.steps import Step
+from app.demo.steps import Step, steps_on
+from app.demo.stores import Stores
+from app.exits import FAILED
 from app.screens.symbols import symbols, terminal_is_ascii
 from app.text import harmless
-from broker.store.errors import StoreUnusable
 from clients import Phase, State
 
 LINE_WIDTH = 160  # characters of a line that are shown
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def run() -> None:
-    sys.exit(asyncio.run(_run()))
+def run(stores: Stores) -> None:
+    sys.exit(asyncio.run(_run(stores)))
 
 
-async def _run() -> int:
+async def _run(stores: Stores) -> int:
     """Play the steps; whatever ends this, nothing of it is left running or lying about."""
     loop = asyncio.get_running_loop()
-    playing = asyncio.ensure_future(_play())
+    playing = asyncio.ensure_future(_play(stores))
     caught: list[int] = []
 
     def interrupt(number: int) -> None:
@@ -50,34 +51,37 @@ async def _run() -> int:
             loop.remove_signal_handler(number)
 
 
-async def _play() -> int:
+async def _play(stores: Stores) -> int:
     script = Script()
-    postgres = TemporaryPostgres()
-    stage: Stage | None = None
     try:
-        script.line("pubsub: a real broker on real PostgreSQL, real clients, nothing made up.")
-        script.line("Starting PostgreSQL on a temporary folder ...")
+        return await _play_all(stores, script)
+    except CANNOT_BE_SET as error:
+        script.line(harmless(str(error)), style="bold red")
+        return FAILED
+
+
+async def _play_all(stores: Stores, script: "Script") -> int:
+    words = stores.words
+    stage = Stage(stores, script)
+    play = Play(stage, steps_on(words.kept))
+    try:
+        script.line(f"pubsub: a real broker on real {words.name}, real clients, nothing made up.")
+        script.line(words.starting)
         began = perf_counter()
-        stage = Stage(await postgres.start(), script)
-        play = Play(stage)
+        await stores.start()
         await play.begin()
-        script.line(
-            f"The broker listens on 127.0.0.1:{stage.port} after {perf_counter() - began:.1f} s."
-        )
+        took_s = perf_counter() - began
+        script.line(f"The broker listens on 127.0.0.1:{stage.port} after {took_s:.1f} s.")
         while not play.over:
             script.announces(play.done + 1, len(play.steps), play.steps[play.done])
             script.ends(await play.next())
         if not play.outcomes[-1].ok:
-            return 1
+            return FAILED
         script.line(f"\nAll {len(play.steps)} steps did what they say.", style="bold green")
         return 0
-    except StoreUnusable as error:
-        script.line(f"PostgreSQL cannot be started: {error}", style="bold red")
-        return 1
     finally:
-        if stage is not None:
-            await stage.strike(keep_database=True)  # it goes with PostgreSQL
-        await postgres.stop()
+        await stage.strike(keep_store=True)  # all of them go at once
+        await stores.stop()
 
 
 class Script:

@@ -9,6 +9,7 @@ from textual.pilot import Pilot
 from app.demo.app import DemoApp
 from app.demo.events import Pane
 from app.demo.outcome import Missed
+from app.demo.postgres import TemporaryPostgres
 from app.demo.stage import Stage
 from app.demo.steps import STEPS, Step
 from broker.store.errors import StoreUnusable
@@ -166,21 +167,19 @@ async def test_a_step_that_fails_shows_what_was_expected_and_what_came(
         await shows(pilot, "the step failed; r begins anew")
 
 
-class NoPostgres:
+class NoPostgres(TemporaryPostgres):
     def __init__(self) -> None:
+        super().__init__()
         self.tries = 0
 
-    async def start(self) -> Any:
+    async def start(self) -> None:
         self.tries += 1
         raise StoreUnusable("there is no room on [/x] the disk")
-
-    async def stop(self) -> None:
-        pass
 
 
 async def test_a_stage_that_cannot_be_set_says_why_and_can_be_tried_again(shown: Shown) -> None:
     nothing = NoPostgres()
-    async with shown(postgres=nothing) as pilot:
+    async with shown(stores=nothing) as pilot:
         await shows(pilot, "there is no room on [/x] the disk")
         await pilot.press("space")
         await shows(pilot, "r tries again")
