@@ -15,7 +15,7 @@ from broker.store.jetstream.erasing import erase
 from broker.store.jetstream.opening import permission_lacking, unreachable
 
 WAIT_S = 10.0
-PREFIX_LENGTH = 14  # of the operator's prefix, so that there is room for what makes ours
+PREFIX_LENGTH = 13  # of the operator's prefix, so that there is room for what makes ours
 
 
 class GivenJetStream:
@@ -41,7 +41,7 @@ class GivenJetStream:
     def words(self) -> Words:
         return Words(
             name="NATS JetStream",
-            starting=f"Starting a broker on streams of its own in {self._told} ...",
+            starting=f"Starting a broker on {self._told}, on streams of its own ...",
             kept="in JetStream",
             data="temporary data in NATS",
             place="new streams",

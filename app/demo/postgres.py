@@ -39,7 +39,7 @@ class GivenPostgres:
     def words(self) -> Words:
         return Words(
             name="PostgreSQL",
-            starting=f"Starting a broker on a database of its own at {self._told} ...",
+            starting=f"Starting a broker in a new database on PostgreSQL at {self._told} ...",
             kept="on disk",
             data="temporary data",
             place="a new database",

@@ -1,6 +1,7 @@
 """Plays the steps as plain text, and exits 0 only if every step brought what it should."""
 
 import asyncio
+import logging
 import signal
 import sys
 from time import perf_counter
@@ -26,6 +27,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def run(stores: Stores) -> None:
+    logging.getLogger("pubsub").addHandler(logging.NullHandler())  # what counts is in the script
     sys.exit(asyncio.run(_run(stores)))
 
 
