@@ -12,7 +12,8 @@ from broker.store.jetstream import JetStreamStore
 from broker.store.jetstream.address import Address
 from broker.store.jetstream.connection import Connection
 from broker.store.jetstream.erasing import erase
-from broker.store.jetstream.opening import permission_lacking, unreachable
+from broker.store.jetstream.opening import Opening, permission_lacking, unreachable
+from broker.store.jetstream.streams import Streams
 
 WAIT_S = 10.0
 PREFIX_LENGTH = 13  # of the operator's prefix, so that there is room for what makes ours
@@ -55,6 +56,7 @@ class GivenJetStream:
         except StoreLost as error:
             raise unreachable(self._address, error) from error
         self._connection = connection
+        await self._check(connection)
 
     async def fresh(self) -> str:
         prefix = f"{self.prefix}-{next(self._numbers)}"
@@ -86,6 +88,16 @@ class GivenJetStream:
             await self.drop()
         finally:
             await self._disconnect()
+
+    async def _check(self, connection: Connection) -> None:
+        """Make sure that a store can be made: afterwards there is something to be removed."""
+        streams = Streams(connection, WAIT_S)
+        try:
+            await Opening(self._address, connection, streams, WAIT_S).check_cluster()
+        except StoreError as error:
+            if connection.denied is not None:
+                raise permission_lacking(self._address, connection.denied) from error
+            raise StoreUnusable(f"{self._told} cannot be used: {error}.") from error
 
     async def _disconnect(self) -> None:
         connection, self._connection = self._connection, None

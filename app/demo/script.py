@@ -20,6 +20,7 @@ from app.demo.stores import Stores
 from app.exits import FAILED
 from app.screens.symbols import symbols, terminal_is_ascii
 from app.text import harmless
+from broker.store.errors import StoreUnusable
 from clients import Phase, State
 
 LINE_WIDTH = 160  # characters of a line that are shown
@@ -56,34 +57,42 @@ async def _run(stores: Stores) -> int:
 async def _play(stores: Stores) -> int:
     script = Script()
     try:
-        return await _play_all(stores, script)
-    except CANNOT_BE_SET as error:
-        script.line(harmless(str(error)), style="bold red")
+        return await _play_and_clear_away(stores, script)
+    except StoreUnusable as error:
+        script.fails(error)
         return FAILED
 
 
-async def _play_all(stores: Stores, script: "Script") -> int:
-    words = stores.words
+async def _play_and_clear_away(stores: Stores, script: "Script") -> int:
+    """Play the steps, and remove what they stood on however that ends."""
     stage = Stage(stores, script)
-    play = Play(stage, steps_on(words.kept))
     try:
-        script.line(f"pubsub: a real broker on real {words.name}, real clients, nothing made up.")
-        script.line(words.starting)
-        began = perf_counter()
-        await stores.start()
-        await play.begin()
-        took_s = perf_counter() - began
-        script.line(f"The broker listens on 127.0.0.1:{stage.port} after {took_s:.1f} s.")
-        while not play.over:
-            script.announces(play.done + 1, len(play.steps), play.steps[play.done])
-            script.ends(await play.next())
-        if not play.outcomes[-1].ok:
-            return FAILED
-        script.line(f"\nAll {len(play.steps)} steps did what they say.", style="bold green")
-        return 0
+        return await _play_all(stores, stage, script)
+    except CANNOT_BE_SET as error:
+        script.fails(error)
+        return FAILED
     finally:
         await stage.strike(keep_store=True)  # all of them go at once
         await stores.stop()
+
+
+async def _play_all(stores: Stores, stage: Stage, script: "Script") -> int:
+    words = stores.words
+    script.line(f"pubsub: a real broker on real {words.name}, real clients, nothing made up.")
+    script.line(words.starting)
+    began = perf_counter()
+    await stores.start()
+    play = Play(stage, steps_on(words.kept))
+    await play.begin()
+    took_s = perf_counter() - began
+    script.line(f"The broker listens on 127.0.0.1:{stage.port} after {took_s:.1f} s.")
+    while not play.over:
+        script.announces(play.done + 1, len(play.steps), play.steps[play.done])
+        script.ends(await play.next())
+    if not play.outcomes[-1].ok:
+        return FAILED
+    script.line(f"\nAll {len(play.steps)} steps did what they say.", style="bold green")
+    return 0
 
 
 class Script:
@@ -95,6 +104,9 @@ class Script:
 
     def line(self, text: str, style: str = "") -> None:
         self._console.print(Text(in_signs(text, self._symbols), style=style))
+
+    def fails(self, error: Exception) -> None:
+        self.line(harmless(str(error)), style="bold red")
 
     def announces(self, number: int, of: int, step: Step) -> None:
         self.line(f"\nStep {number} of {of}: {step.title}", style="bold")

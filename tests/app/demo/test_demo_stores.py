@@ -131,6 +131,15 @@ async def test_what_cannot_be_removed_is_named_and_tried_again(
         assert await server.streams() == set()
 
 
+@needs_nats
+async def test_nats_without_jetstream_is_told_before_anything_is_made(tmp_path: Path) -> None:
+    async with nats_server(tmp_path, jetstream=False) as server:
+        stores = GivenJetStream(server.url)
+        with pytest.raises(StoreUnusable, match="JetStream is off in the NATS server"):
+            await stores.start()
+        await stores.stop()
+
+
 async def databases(server: Address) -> list[str]:
     connection = await asyncpg.connect(at(server))
     try:
