@@ -31,6 +31,7 @@ from broker.store.jetstream.opening import (
     Opening,
     VersionRecord,
     permission_lacking,
+    unreachable,
 )
 from broker.store.jetstream.producers import ProducerRecord, Producers
 from broker.store.jetstream.record import Record
@@ -115,10 +116,7 @@ class JetStreamStore:
         try:
             await connection.open()
         except StoreLost as error:
-            raise StoreUnusable(
-                f"{self._told} cannot be reached: {error}. Check that it runs and that the"
-                " servers, the user and the password in --store are right."
-            ) from error
+            raise unreachable(address, error) from error
 
     async def _check_alone(self, address: Address, connection: Connection) -> None:
         """Make sure that this is not copied while it is served.

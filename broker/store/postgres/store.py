@@ -90,7 +90,7 @@ class PostgresStore:
         self._news = NewsChannel(self.connect)
         self._wait_s = wait_s
         self._connections: Connections | None = None
-        self._told = _without_password(url)
+        self._told = without_password(url)
         self._target: dict[str, Any] = {"dsn": url}
 
     async def open(self) -> None:
@@ -407,7 +407,7 @@ def _remedy(error: Exception) -> str:
     )
 
 
-def _without_password(url: str) -> str:
+def without_password(url: str) -> str:
     # Not urlsplit: it raises for some URLs, and ends the password at a slash.
     place, _, query = url.partition("://")[2].partition("?")
     place = place.rpartition("@")[2]
