@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from broker.cursor import Cursor
-from broker.store.errors import StoreError
+from broker.store.errors import StoreError, StoreLost, StoreRefused
 from broker.store.interface import CursorMove, Store
 
 
@@ -43,7 +43,8 @@ class CursorSaver:
             if self._begun == called:
                 await self._save()
             elif self._failure is not None:
-                raise type(self._failure)(*self._failure.args) from self._failure
+                kind = StoreRefused if isinstance(self._failure, StoreRefused) else StoreLost
+                raise kind(str(self._failure)) from self._failure
 
     async def _save(self) -> None:
         cursors, self._moved = self._moved, {}

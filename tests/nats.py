@@ -11,12 +11,18 @@ from pathlib import Path
 
 import pytest
 
+from tests.process import WARNINGS
+
 SERVER = shutil.which("nats-server") or (
     "/usr/sbin/nats-server" if Path("/usr/sbin/nats-server").exists() else None
 )
 needs_nats = pytest.mark.skipif(
     SERVER is None, reason="no nats-server on the PATH: apt-get install nats-server"
 )
+
+# nats-py forgets a connection that breaks while it is being made, and Python closes it.
+FORGOTTEN = "ignore:unclosed <StreamWriter:ResourceWarning"
+NATS_ENV = {"PYTHONWARNINGS": f"{WARNINGS},{FORGOTTEN}"}  # of a broker whose server is killed
 
 START_S = 15.0
 POLL_S = 0.02

@@ -12,7 +12,7 @@ from tests.end_to_end.test_kill import (
     publish_until_killed,
     set_up,
 )
-from tests.nats import NatsServer, nats_server, needs_nats
+from tests.nats import NATS_ENV, NatsServer, nats_server, needs_nats
 from tests.process import run, start_broker
 from tests.wire import Wire
 
@@ -48,7 +48,7 @@ async def test_what_a_killed_broker_acknowledged_is_delivered_in_order(
 
 
 async def test_publishes_wait_for_a_server_that_was_killed(server: NatsServer) -> None:
-    broker = await start_broker("--port", "0", "--store", server.url)
+    broker = await start_broker("--port", "0", "--store", server.url, env=NATS_ENV)
     await set_up(broker)
     publisher = await Wire.open(broker.port)
     await publisher.ask("connect", user_email="p@b.c")

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from tests.faults.node import Node
 from tests.faults.plan import FAULTS_A_ROUND, Plan, Step
 from tests.faults.round import Faults, Progress, Round
 from tests.faults.world import World
-from tests.nats import NatsCluster, NatsServer
+from tests.nats import NATS_ENV, NatsCluster, NatsServer
 
 BROKERS = 3
 FROZEN_S = 3.0  # longer than a client waits for a heartbeat
@@ -28,6 +28,7 @@ class SharedStore(Protocol):
     """A store that brokers share, and what can break of it."""
 
     faults: Faults
+    env: Mapping[str, str]  # of brokers on it
 
     def __init__(self, folder: Path) -> None: ...
 
@@ -59,7 +60,7 @@ class Cluster:
         async with self._store.running() as place:
             for number in range(BROKERS):
                 log = self._folder / f"broker-{number}.log"
-                self.nodes.append(Node(log, self.history, place, patient=True))
+                self.nodes.append(Node(log, self.history, place, patient=True, env=self._store.env))
             try:
                 for node in self.nodes:
                     await node.start()
@@ -121,6 +122,8 @@ BROKER_FAULTS: dict[str, Break] = {
 class OnePostgres:
     """One PostgreSQL server, which is started again by itself when it is killed."""
 
+    env: Mapping[str, str] = {}
+
     def __init__(self, folder: Path) -> None:
         self._server = EmbeddedPostgres(folder / "data")
         self.faults: Faults = {"kill -9 of PostgreSQL": self._killed}
@@ -140,6 +143,8 @@ class OnePostgres:
 
 class ThreeNats:
     """Three nats-servers that keep everything three times."""
+
+    env: Mapping[str, str] = NATS_ENV
 
     def __init__(self, folder: Path) -> None:
         self._servers = NatsCluster(folder)

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import subprocess
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,12 +23,21 @@ class Node:
     away.
     """
 
-    def __init__(self, log: Path, history: History, place: list[str], *, patient: bool) -> None:
+    def __init__(
+        self,
+        log: Path,
+        history: History,
+        place: list[str],
+        *,
+        patient: bool,
+        env: Mapping[str, str] = {},
+    ) -> None:
         self.port = 0
         self._log = log
         self._history = history
         self._place = place
         self._patient = patient
+        self._env = env
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -43,7 +53,7 @@ class Node:
                 *["broker", "--port", str(self.port), *self._place, *LIMITS],
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env=environment(),
+                env=environment(self._env),
                 cwd=ROOT,
             )
 

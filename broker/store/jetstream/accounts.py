@@ -41,7 +41,7 @@ class Accounts:
         account_id = await self._numbers.next_number(NUMBERS)
         revision = await self._bucket.put(_by_id(account_id), AccountRecord(email), 0)
         record = AccountRecord(email, account_id, role.value, password_hash)
-        if await self._bucket.put(_by_email(email), record, found.revision) is None:
+        if not await self._bucket.made(_by_email(email), record, found.revision):
             await self._bucket.remove(_by_id(account_id), revision or 0)
             return None
         return Account(account_id, email, role)

@@ -66,6 +66,13 @@ class Bucket(Generic[T]):
         """Put `value` where `revision` stands, and return the new one; None: it is not so."""
         return await self._write(key, msgspec.json.encode(value), revision, {})
 
+    async def made(self, key: str, value: T, revision: int) -> bool:
+        """Put `value`, which nobody else would put, and return whether it stands there."""
+        if await self.put(key, value, revision) is not None:
+            return True
+        # One that was the leader may say no where the next one has said yes.
+        return (await self.get(key)).value == value
+
     async def remove(self, key: str, revision: int) -> bool:
         """Take away what stands at `key` with `revision`; return whether that was so."""
         marker = {"KV-Operation": "PURGE", "Nats-Rollup": "sub"}

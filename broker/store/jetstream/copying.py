@@ -160,8 +160,8 @@ class JetStreamCopy:
         for topic_id, reflected in record.topics.items():
             stream = self._parts.topics.stream_of(topic_id)
             _, last = await stream.ends()
-            for sequence in range(reflected + 1, last.place.sequence + 1):
-                newest = newest_in(await stream.at(sequence), newest)
+            async for found in stream.between(reflected + 1, last.place.sequence + 1):
+                newest = newest_in(found, newest)
         return newest
 
     async def topics(self) -> list[CopiedTopic]:

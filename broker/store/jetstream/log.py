@@ -167,14 +167,14 @@ class Appender:
             await self._look_at_tried(attempt, part, stream)
             return
         await self._admit(part, stream, place)
-        again = part.tried is not None  # then what was sent first may come first after all
         part.tried = place.sequence + 1
         block = part.blocks[len(part.first_seqs)]
         marks, left = _split(part.marks[len(part.first_seqs)])
         preface = Preface(tuple(block.publishers), marks)
         stood = await stream.add(block, preface, attempt.batch.id, attempt.time_us)
         if stood is None:
-            part.tried = part.tried if again else None
+            # Or it was this very block: one that was sent before, or one that a leader took
+            # while another, that does not know of it yet, did not. So its place is looked at.
             return
         part.tried = None
         self._took(part, stood.head + 1, stood.sequence + 1)

@@ -20,7 +20,7 @@ from broker.store.interface import ProducerMark
 from broker.store.jetstream.bucket import Bucket
 from broker.store.jetstream.marks import united
 from broker.store.jetstream.record import Mark, Record
-from broker.store.jetstream.topic import MOST_AT_ONCE, TopicGone, TopicStream
+from broker.store.jetstream.topic import TopicGone, TopicStream
 
 IDLE_S = 5.0
 LOOK_S = 1.0  # how often idle ones are looked for
@@ -111,10 +111,8 @@ class Producers:
             fence = await stream.fence(newest.account, newest.producer, epoch)
         except TopicGone:
             return newest
-        for start in range(reflected + 1, fence, MOST_AT_ONCE):
-            sequences = range(start, min(start + MOST_AT_ONCE, fence))
-            for record in await asyncio.gather(*map(stream.at, sequences)):
-                newest = newest_in(record, newest)
+        async for record in stream.between(reflected + 1, fence):
+            newest = newest_in(record, newest)
         return newest
 
     async def forget_account(self, account: int) -> None:
@@ -235,6 +233,35 @@ class Producers:
             if topic_id in held.stored_at:
                 await self._reflect(key, held, close=False)
 
+    async def reflect_before(self, topic_id: int, stream: TopicStream, end: int) -> None:
+        """Bring all records up to date with what lies in the topic before the sequence `end`.
+
+        It is about to be taken out, and a broker that has stored some of it may be gone, or have
+        had no answer.
+        """
+        oldest, _ = await stream.ends()
+        marks: dict[Key, Mark] = {}
+        async for record in stream.between(oldest.place.sequence, end):
+            for mark in record.preface.marks:
+                key = (mark.account, mark.producer)
+                marks[key] = united(marks.get(key, mark), mark)
+        for key, mark in marks.items():
+            await self._reflect_mark(key, mark, topic_id, end - 1)
+
+    async def _reflect_mark(self, key: Key, mark: Mark, topic_id: int, sequence: int) -> None:
+        """Have the producer's record know what `mark` says of the topic up to `sequence`."""
+        while True:
+            found = await self._bucket.get(_key(*key))
+            record = found.value
+            # A topic that is not open is reflected, and so is what lies before.
+            if record is None or record.topics.get(topic_id, sequence) >= sequence:
+                return
+            known = united(Mark(*key, record.last_id, record.refused, record.epoch), mark)
+            topics = record.topics | {topic_id: sequence}
+            wanted = ProducerRecord(record.epoch, known.last_id, known.refused, topics)
+            if await self._bucket.put(_key(*key), wanted, found.revision) is not None:
+                return
+
     async def _reflect_due(self) -> None:
         idle_since = asyncio.get_running_loop().time() - IDLE_S
         for key, held in [*self._held.items()]:
@@ -269,9 +296,9 @@ class Producers:
                 self._drop(key, held)
 
 
-def newest_in(record: Record | None, newest: Mark) -> Mark:
+def newest_in(record: Record, newest: Mark) -> Mark:
     """Return `newest` with what the record says of the same producer."""
-    for mark in record.preface.marks if record is not None else ():
+    for mark in record.preface.marks:
         if (mark.account, mark.producer) == (newest.account, newest.producer):
             newest = united(newest, mark)
     return newest

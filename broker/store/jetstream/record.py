@@ -6,7 +6,7 @@ taken out, which producers' marks found no room in a block. Each says where the 
 so the newest alone tells the head and the oldest the tail, and a stream is never empty.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -17,6 +17,7 @@ from broker.store.jetstream.streams import Message
 
 HEADER = "Pubsub-Block"
 FORMAT = 1
+KEPT_BYTES = 4 * 1024
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -60,27 +61,36 @@ class Preface(msgspec.Struct, omit_defaults=True, frozen=True):
 class Place:
     """Where a topic stands after one of its stream's messages.
 
-    `sequence` is that message's; `head` the newest seq; `total` the bytes of all bodies there
-    ever were; `fence` the sequence of the newest fence, 0 for none.
+    `sequence` is that message's and `batch` its number; `head` the newest seq; `total` the bytes
+    of all bodies there ever were; `fence` the sequence of the newest fence, 0 for none.
     """
 
     sequence: int
     head: int
     total: int = 0
     fence: int = 0
+    batch: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A message of a topic's stream, read."""
+    """A message of a topic's stream, read. `previous` is the number of the one before.
+
+    `size` is that of the bodies, which may be left out.
+    """
 
     place: Place
     first_seq: int
     count: int
-    batch: int
+    previous: int
     time_us: int
     preface: Preface
-    bodies: bytes
+    size: int
+    bodies: bytes | None
+
+    @property
+    def batch(self) -> int:
+        return self.place.batch
 
     @property
     def committed_at(self) -> datetime:
@@ -88,25 +98,29 @@ class Record:
 
 
 def written(
-    place: Place, first_seq: int, batch: int, time_us: int, preface: Preface, bodies: bytes
+    place: Place, then: Place, time_us: int, preface: Preface, bodies: bytes
 ) -> tuple[dict[str, str], bytes]:
-    """Return the headers and the payload of a message that leads to `place`."""
+    """Return the headers and the payload of a message that leads from `place` to `then`."""
     before = msgspec.json.encode(preface)
     numbers = (
-        *(FORMAT, first_seq, place.head - first_seq + 1, batch),
-        *(time_us, place.total, place.fence, len(before)),
+        *(FORMAT, place.head + 1, then.head - place.head, then.batch, place.batch),
+        *(time_us, then.total, then.fence, len(before)),
     )
-    return {HEADER: " ".join(map(str, numbers))}, before + bodies
+    headers = {
+        HEADER: " ".join(map(str, numbers)),
+        "Nats-Expected-Last-Sequence": str(place.sequence),
+    }
+    return headers, before + bodies
 
 
-def after(place: Place, block: NewBlock | None, *, fence: bool = False) -> Place:
+def after(place: Place, block: NewBlock | None, batch: int, *, fence: bool = False) -> Place:
     """Return where a topic stands that stood at `place`, once `block` or a fence has followed."""
     sequence = place.sequence + 1
     newest_fence = sequence if fence else place.fence
     if block is None:
-        return Place(sequence, place.head, place.total, newest_fence)
+        return Place(sequence, place.head, place.total, newest_fence, batch)
     total = place.total + len(block.bodies)
-    return Place(sequence, place.head + block.count, total, newest_fence)
+    return Place(sequence, place.head + block.count, total, newest_fence, batch)
 
 
 def read(message: Message) -> Record:
@@ -117,7 +131,7 @@ def read(message: Message) -> Record:
     """
     try:
         numbers = [int(part) for part in message.headers[HEADER].split()]
-        form, first_seq, count, batch, time_us, total, fence, length = numbers
+        form, first_seq, count, batch, previous, time_us, total, fence, length = numbers
         if form != FORMAT:
             raise ValueError(f"format {form}")
         preface = msgspec.json.decode(memoryview(message.data)[:length], type=Preface)
@@ -126,8 +140,14 @@ def read(message: Message) -> Record:
             f"message {message.sequence} of the stream of {message.subject} was not written by"
             " this program, or by a newer release"
         ) from error
-    place = Place(message.sequence, first_seq + count - 1, total, fence)
-    return Record(place, first_seq, count, batch, time_us, preface, message.data[length:])
+    place = Place(message.sequence, first_seq + count - 1, total, fence, batch)
+    bodies = message.data[length:]
+    return Record(place, first_seq, count, previous, time_us, preface, len(bodies), bodies)
+
+
+def remembered(record: Record) -> Record:
+    """Return `record` to be kept for long, without its bodies where those are large."""
+    return record if record.size <= KEPT_BYTES else replace(record, bodies=None)
 
 
 def now_us() -> int:

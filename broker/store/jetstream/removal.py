@@ -1,8 +1,12 @@
 """Which of a topic's blocks are too old or too many, and taking them out."""
 
+from collections.abc import Awaitable, Callable
+
 from broker.store.jetstream.record import Preface, Record, now_us
 from broker.store.jetstream.streams import Streams
 from broker.store.jetstream.topic import TopicStream
+
+MOST_AT_A_TIME = 1_000  # of a stream's messages
 
 
 async def expired(
@@ -21,19 +25,34 @@ async def expired(
     return up_to if up_to > tail else None
 
 
-async def take_out(streams: Streams, name: str, stream: TopicStream, up_to: int) -> int | None:
-    """Take out the blocks that end at `up_to` or before; return the tail, None: there are none."""
+async def take_out(
+    streams: Streams,
+    name: str,
+    stream: TopicStream,
+    up_to: int,
+    before: Callable[[int], Awaitable[None]],
+) -> int | None:
+    """Take out the blocks that end at `up_to` or before; return the tail, None: there are none.
+
+    Some at a time: `before(sequence)` is awaited before what lies before `sequence` goes.
+    """
     oldest, newest = await stream.ends()
     tail, head = oldest.first_seq - 1, newest.place.head
     if tail >= min(up_to, head):
         return None
     if up_to >= head:
-        first = await _standing(stream)
+        end = await _standing(stream)
     else:
-        first = await stream.seek(up_to + 1, oldest, newest)
-    await streams.purge(name, first)
-    new_tail, _ = await stream.state()
-    return new_tail if new_tail > tail else None
+        end = await stream.seek(up_to + 1, oldest, newest)
+    start = oldest.place.sequence
+    while start < end:
+        start = min(start + MOST_AT_A_TIME, end)
+        await before(start)
+        await streams.purge(name, start)
+        new_tail, _ = await stream.state()
+        if new_tail > tail:
+            return new_tail
+    return None
 
 
 async def _standing(stream: TopicStream) -> int:
@@ -56,7 +75,7 @@ async def _too_old(stream: TopicStream, before_us: int, oldest: Record, newest: 
 
 async def _too_large(stream: TopicStream, limit: int, oldest: Record, newest: Record) -> int:
     total = newest.place.total
-    if total - oldest.place.total + len(oldest.bodies) <= limit:
+    if total - oldest.place.total + oldest.size <= limit:
         return 0
     low, high = oldest.place.sequence, newest.place.sequence + 1
     last = await stream.first(lambda one: total - one.place.total <= limit, low, high)

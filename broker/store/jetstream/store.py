@@ -143,6 +143,7 @@ class JetStreamStore:
         opening = Opening(address, connection, streams, self._wait_s)
         await opening.check_cluster()
         replicas = self._replicas = await opening.replicas(f"{address.prefix}_{BUCKETS[0]}")
+        streams.replicated = replicas > 1
         await opening.make_buckets([f"{address.prefix}_{one}" for one in BUCKETS], replicas)
         await opening.check_version(self._bucket(address, "meta", VersionRecord))
         numbers: Bucket[None] = self._bucket(address, "meta", type(None))
@@ -264,10 +265,14 @@ class JetStreamStore:
     async def find_commit(self, batch: Batch) -> Commit | None:
         return await self._appender.find(batch)
 
-    async def read(self, topic_id: int, seq: int, limit_bytes: int) -> list[StoredBlock]:
+    async def read(
+        self, topic_id: int, seq: int, limit_bytes: int, head: int = 0
+    ) -> list[StoredBlock]:
         try:
-            records = await self._topics.stream_of(topic_id).read(seq, limit_bytes)
+            records = await self._topics.stream_of(topic_id).read(seq, limit_bytes, head)
         except TopicGone:
+            if head and await self._topics.exists(topic_id):
+                raise StoreLost(f"the stream of topic {topic_id} is missing") from None
             return []
         emails = await self._accounts.emails(
             {account for record in records for account in record.preface.publishers}
@@ -288,9 +293,13 @@ class JetStreamStore:
 
     async def take_out(self, topic_id: int, up_to: int) -> int | None:
         await self._producers.leave_topic(topic_id)
-        stream = self._topics.stream_of(topic_id)
+        stream, name = self._topics.stream_of(topic_id), self._names.stream(topic_id)
+
+        async def before(sequence: int) -> None:
+            await self._producers.reflect_before(topic_id, stream, sequence)
+
         try:
-            return await take_out(self._streams, self._names.stream(topic_id), stream, up_to)
+            return await take_out(self._streams, name, stream, up_to, before)
         except TopicGone:
             return None
 
@@ -398,6 +407,7 @@ async def _unless_gone(
 
 
 def _block(record: Record, emails: dict[int, str]) -> StoredBlock:
+    assert record.bodies is not None
     publishers = tuple(emails[account] for account in record.preface.publishers)
     return StoredBlock(
         record.first_seq, record.count, publishers, record.committed_at, record.bodies

@@ -19,6 +19,7 @@ from broker.store.jetstream.faults import (
     ApiRefused,
     NoAnswer,
     NobodyAnswers,
+    NotNow,
     api_error,
 )
 
@@ -29,6 +30,7 @@ NEAR_TIMEOUT_S = 1.0
 LEADERS_S = 10.0
 WRITE_TIMEOUT_S = 3.0
 RETRY_S = 0.1
+LEADERLESS_S = 10.0  # an election takes less
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ class Streams:
         self._connection = connection
         self._wait_s = wait_s
         self._leaders_until = 0.0  # leaders alone are asked
+        self.replicated = True  # several servers have each message
 
     async def make(self, config: dict[str, Any]) -> None:
         """Make a stream. One that is there already with this very configuration is fine."""
@@ -130,23 +133,23 @@ class Streams:
         return Message(message["subject"], message["seq"], _lines(headers), data)
 
     async def get_near(self, name: str, sequence: int) -> Message | None:
-        """Return the message at `sequence` from any server that has it, or None.
+        """Return the message at `sequence` from any server that has it.
 
-        A server that lags is not believed when it has none: the leader is asked then. So it is
-        for a while after one was silent, which others take for one that is well.
+        None tells nothing: the leader has to be asked. So it is for a while after one was
+        silent, which others take for one that is well.
         """
         loop = asyncio.get_running_loop()
         if loop.time() < self._leaders_until:
-            return await self.get(name, seq=sequence)
+            return None
         try:
             answer = await self._connection.ask(
                 f"{API}.DIRECT.GET.{name}", b'{"seq":%d}' % sequence, timeout_s=NEAR_TIMEOUT_S
             )
         except (NoAnswer, NobodyAnswers):
             self._leaders_until = loop.time() + LEADERS_S
-            return await self.get(name, seq=sequence)
+            return None
         if answer.status:
-            return await self.get(name, seq=sequence)
+            return None
         headers = answer.headers
         return Message(headers["Nats-Subject"], int(headers["Nats-Sequence"]), headers, answer.data)
 
@@ -194,10 +197,16 @@ class Streams:
         timeouts_s: Sequence[float] = READ_TIMEOUTS_S,
     ) -> dict[str, Any]:
         payload = b"" if question is None else msgspec.json.encode(question)
-        told = _decoded(await self._asked(f"{API}.{what}", payload, timeouts_s))
-        if "error" in told:
-            raise api_error(told["error"])
-        return told
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + min(self._wait_s, LEADERLESS_S)
+        while True:
+            told = _decoded(await self._asked(f"{API}.{what}", payload, timeouts_s))
+            if "error" not in told:
+                return told
+            error = api_error(told["error"])
+            if not isinstance(error, NotNow) or loop.time() > deadline:
+                raise error
+            await asyncio.sleep(RETRY_S)
 
     async def _asked(self, subject: str, payload: bytes, timeouts_s: Sequence[float]) -> Answer:
         for timeout_s in timeouts_s[:-1]:

@@ -7,9 +7,11 @@ alone, and is looked for there.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+import secrets
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 from broker.store.errors import StoreLost, StoreRefused
@@ -24,6 +26,7 @@ from broker.store.jetstream.record import (
     after,
     now_us,
     read,
+    remembered,
     written,
 )
 from broker.store.jetstream.streams import Streams, WrongLast
@@ -85,6 +88,7 @@ class TopicStream:
         self._subject = names.subject(topic_id)
         self._place: Place | None = None  # where it stands, unless it is to be found out
         self._last: int | None = None  # the newest sequence, where a server has told it meanwhile
+        self._stored = 0  # the newest sequence that is known to be stored
         self._newest: Record | None = None  # the newest record, as it was last looked at
         self._oldest: Record | None = None
         self._places = Places()
@@ -100,9 +104,9 @@ class TopicStream:
 
         It is not known everywhere yet, so nobody may answer at first.
         """
-        then = after(Place(0, head), None)
-        headers, payload = written(then, head + 1, 0, time_us or now_us(), Preface(), b"")
-        headers["Nats-Expected-Last-Sequence"] = "0"
+        place = Place(0, head)
+        then = after(place, None, secrets.randbits(62))
+        headers, payload = written(place, then, time_us or now_us(), Preface(), b"")
         with suppress(WrongLast):  # it has begun already
             await self._streams.write_patiently(self._subject, payload, headers)
 
@@ -111,104 +115,107 @@ class TopicStream:
 
         Raises:
             TopicGone: there is no such stream.
+            StoreLost: its leader does not answer, or is one that does not know of the next yet.
         """
         if self._place is None:
             last, self._last = self._last, None
-            message = await self._streams.get(self._name, seq=last or (await self._range())[1])
-            if message is None:
+            if last is None:
+                _, last = await self._range()
+            if last < self._stored:
+                raise StoreLost("an answer that is out of date")
+            newest = await self._same(self._newest, last)
+            if newest is None:
                 raise StoreLost("the stream's newest message is not to be had")
-            newest = read(message)
             await self._learn_fences(newest.place)
-            self._place = newest.place
+            self._newest, self._place = remembered(newest), newest.place
+            self._stored = last
         return self._place
 
     async def add(
         self,
         block: NewBlock | None,
         preface: Preface,
-        batch: int = 0,
+        batch: int | None = None,
         time_us: int | None = None,
     ) -> Place | None:
         """Write a block, or what holds no messages, and return where the topic stood before.
 
-        None: something else came first, and `place` tells where the topic stands now. Called
-        with `writing` held.
+        None: something has come first, and `place` tells where the topic stands now. Mostly it
+        is somebody else's. Called with `writing` held.
 
         Raises:
             StoreLost: it is stored at the sequence after `place`'s, or will be, or never.
             TopicGone: there is no such stream.
         """
         place = await self.place()
-        then = after(place, block, fence=preface.fence is not None)
+        number = secrets.randbits(62) if batch is None else batch
+        then = after(place, block, number, fence=preface.fence is not None)
+        bodies = b"" if block is None else block.bodies
+        headers, payload = written(place, then, time_us or now_us(), preface, bodies)
         self._place = None  # until there is an answer
         began = asyncio.get_running_loop().time()
         try:
-            await self._send(place, then, block, batch, time_us or now_us(), preface)
+            sequence = await self._streams.write(self._subject, payload, headers)
         except WrongLast as error:
-            self._last = error.last
+            # A leader that does not know of the next one yet names one that is long over.
+            self._last = error.last if error.last and error.last > place.sequence else None
             await self.turn.came_too_late()
             return None
         except NobodyAnswers:
             if await self._streams.look(self._name) is None:
                 raise TopicGone from None
             raise
-        self._place = then
-        self.turn.appended(began)
-        return place
-
-    async def _send(
-        self,
-        place: Place,
-        then: Place,
-        block: NewBlock | None,
-        batch: int,
-        time_us: int,
-        preface: Preface,
-    ) -> None:
-        bodies = b"" if block is None else block.bodies
-        headers, payload = written(then, place.head + 1, batch, time_us, preface, bodies)
-        headers["Nats-Expected-Last-Sequence"] = str(place.sequence)
-        sequence = await self._streams.write(self._subject, payload, headers)
         if sequence != then.sequence:
             raise StoreRefused(f"the stream {self._name} does not count its messages one by one")
-        self._places.add(then.sequence, then.head)
+        self._place, self._stored = then, sequence
+        self._places.add(sequence, then.head)
+        self.turn.appended(began)
+        return place
 
     async def add_all(self, blocks: Sequence[tuple[NewBlock, int, int]]) -> None:
         """Write blocks, each with its batch and time, without waiting for one after the other.
 
-        For whoever is alone: where one is not taken, none after it is.
+        Only for whoever is alone. Were somebody else to write meanwhile, a block might be stored
+        without the one before it; this is told then.
         """
         async with self.writing:
             place = await self.place()
-            sends = []
+            writes = []
             for block, batch, time_us in blocks:
-                then = after(place, block)
+                then = after(place, block, batch)
                 preface = Preface(tuple(block.publishers))
-                sends.append(self._send(place, then, block, batch, time_us, preface))
+                writes.append(self._write_alone(place, then, time_us, preface, block.bodies))
                 place = then
             self._place = None  # until there are answers
-            results = await asyncio.gather(*sends, return_exceptions=True)
-            for result in results:
-                if isinstance(result, WrongLast):
-                    raise StoreRefused(f"somebody else writes to the stream {self._name}")
+            for result in await asyncio.gather(*writes, return_exceptions=True):
                 if result is not None:
                     raise result
             self._place = place
 
     async def stand(self, head: int, time_us: int) -> int:
-        """Write that the topic stands at `head`, or further; return the sequence of that."""
+        """Write that the topic stands at `head`, or further; return the sequence of that.
+
+        Only for whoever is alone.
+        """
         async with self.writing:
             place = await self.place()
-            then = Place(place.sequence + 1, max(place.head, head), place.total, place.fence)
+            place = replace(place, head=max(place.head, head))
+            then = after(place, None, secrets.randbits(62))
             self._place = None
-            headers, payload = written(then, then.head + 1, 0, time_us, Preface(), b"")
-            headers["Nats-Expected-Last-Sequence"] = str(place.sequence)
-            try:
-                await self._streams.write(self._subject, payload, headers)
-            except WrongLast as error:
-                raise StoreRefused(f"somebody else writes to the stream {self._name}") from error
+            await self._write_alone(place, then, time_us, Preface(), b"")
             self._place = then
             return then.sequence
+
+    async def _write_alone(
+        self, place: Place, then: Place, time_us: int, preface: Preface, bodies: bytes
+    ) -> None:
+        headers, payload = written(place, then, time_us, preface, bodies)
+        try:
+            await self._streams.write(self._subject, payload, headers)
+        except WrongLast as error:
+            raise StoreRefused(f"somebody else writes to the stream {self._name}") from error
+        self._stored = max(self._stored, then.sequence)
+        self._places.add(then.sequence, then.head)
 
     async def fence(self, account: int, producer: str, epoch: int) -> int:
         """Write a fence against the producer's sessions before `epoch`; return its sequence."""
@@ -262,16 +269,32 @@ class TopicStream:
             if newest is None:
                 raise StoreLost("the stream's newest message is not to be had")
             if oldest is not None:  # else it has been taken out a moment ago
-                self._oldest, self._newest = oldest, newest
+                self._oldest, self._newest = remembered(oldest), remembered(newest)
                 return oldest, newest
 
-    async def read(self, seq: int, limit_bytes: int) -> list[Record]:
-        """Return the block that holds `seq` and those after it, as `Store.read` does."""
+    async def read(self, seq: int, limit_bytes: int, head: int = 0) -> list[Record]:
+        """Return the block that holds `seq` and those after it, as `Store.read` does.
+
+        A server that led once, and does not know yet that it does so no more, tells of a stream
+        that ends too early: then nothing is told of what it lacks.
+        """
         oldest, newest = await self.ends()
+        if newest.place.head < head:
+            raise StoreLost("a server of NATS does not have yet what has been stored")
         if seq > newest.place.head:
             return []
         start = await self.seek(seq, oldest, newest)
-        return await self._read_on(start, newest.place, limit_bytes)
+        return await self._read_on(start, newest, limit_bytes)
+
+    async def between(self, start: int, end: int) -> AsyncIterator[Record]:
+        """Yield the records from the sequence `start` on, up to, not including, `end`."""
+        _, newest = await self.ends()
+        while start < end:
+            count = min(MOST_AT_ONCE, end - start)
+            for record in await self._some(start, count, newest):
+                if record is not None:
+                    yield record
+            start += count
 
     async def seek(self, seq: int, oldest: Record, newest: Record) -> int:
         """Return the sequence of the block that holds `seq`, or of what comes after it."""
@@ -295,32 +318,64 @@ class TopicStream:
         return low
 
     async def at(self, sequence: int) -> Record | None:
-        """Return the record at `sequence`; None where it has been taken out."""
-        record = await self._at(sequence)
-        if record is not None:
+        """Return the record at `sequence` as the leader has it; None where it was taken out."""
+        known = self._newest
+        if known is not None and known.place.sequence == sequence and known.bodies is not None:
+            return known
+        message = await self._streams.get(self._name, seq=sequence)
+        if message is not None:
+            record = read(message)
             self._places.add(sequence, record.place.head)
-        return record
+            return record
+        first, _ = await self._range()
+        if sequence >= first:  # said by one who was the leader, and does not know better yet
+            raise StoreLost(f"message {sequence} of the stream {self._name} is not to be had")
+        return None
 
-    async def _read_on(self, start: int, last: Place, limit_bytes: int) -> list[Record]:
-        """Return the blocks from the sequence `start` on, up to `last` and the limit."""
+    async def _read_on(self, start: int, newest: Record, limit_bytes: int) -> list[Record]:
+        """Return the blocks from the sequence `start` on, up to `newest` and the limit."""
         found: list[Record] = []
         together = 4
-        while start <= last.sequence and len(found) < MOST_BLOCKS:
-            asked = range(start, min(start + together, last.sequence + 1))
-            for record in await asyncio.gather(*map(self.at, asked)):
+        while start <= newest.place.sequence and len(found) < MOST_BLOCKS:
+            for record in await self._some(start, together, newest):
                 if record is None:
                     if found:
                         return found  # a gap: the rest is for the next read
                     continue
                 if record.count:
                     found.append(record)
-                    limit_bytes -= len(record.bodies)
+                    limit_bytes -= record.size
                 if limit_bytes <= 0:
                     return found
-            start = asked.stop
-            size = sum(len(record.bodies) for record in found) // (len(found) or 1) + 1
+            start += together
+            size = sum(record.size for record in found) // (len(found) or 1) + 1
             together = max(1, min(MOST_AT_ONCE, limit_bytes // size + 1))
         return found
+
+    async def _some(self, start: int, count: int, newest: Record) -> list[Record | None]:
+        """Return `count` records from the sequence `start` on, None for what was taken out.
+
+        They come from any servers, of which one that was cut off from the others may have
+        something else at a sequence. Each record names the one before, so that this is seen;
+        then the leader is asked.
+        """
+        last = newest.place.sequence
+        more = 1 if self._streams.replicated else 0  # it names the last one that is wanted
+        asked = range(start, min(start + count + more, last + 1))
+        records = await asyncio.gather(*(self._near(one, newest) for one in asked))
+        if not _linked(records):
+            records = await asyncio.gather(*map(self.at, asked))
+        return records[: max(min(count, last + 1 - start), 0)]
+
+    async def _near(self, sequence: int, newest: Record) -> Record | None:
+        if sequence == newest.place.sequence:
+            return newest if newest.bodies is not None else await self.at(sequence)
+        message = await self._streams.get_near(self._name, sequence)
+        if message is None:
+            return await self.at(sequence)
+        record = read(message)
+        self._places.add(sequence, record.place.head)
+        return record
 
     async def _range(self) -> tuple[int, int]:
         state = await self._streams.look(self._name)
@@ -335,11 +390,10 @@ class TopicStream:
             return known
         return await self.at(sequence)
 
-    async def _at(self, sequence: int) -> Record | None:
-        message = await self._streams.get_near(self._name, sequence)
-        if message is not None:
-            return read(message)
-        first, _ = await self._range()
-        if sequence >= first:  # said by one who was the leader, and does not know better yet
-            raise StoreLost(f"message {sequence} of the stream {self._name} is not to be had")
-        return None
+
+def _linked(records: Sequence[Record | None]) -> bool:
+    """Whether each of `records` follows the one before it."""
+    return all(
+        one is None or other is None or other.previous == one.batch
+        for one, other in pairwise(records)
+    )

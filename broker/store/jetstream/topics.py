@@ -62,7 +62,7 @@ class Topics:
         await self._streams.make(self._names.config(topic_id, self._replicas))
         await self.stream_of(topic_id).begin()
         entry = TopicEntry(topic_id, name, creator, now_us())
-        if await self._bucket.put(coded(name), entry, found.revision) is None:
+        if not await self._bucket.made(coded(name), entry, found.revision):
             await self._drop_stream(topic_id)
             return None
         return entry

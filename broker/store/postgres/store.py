@@ -180,7 +180,9 @@ class PostgresStore:
     async def find_commit(self, batch: Batch) -> Commit | None:
         return await self._writer.find(batch)
 
-    async def read(self, topic_id: int, seq: int, limit_bytes: int) -> list[StoredBlock]:
+    async def read(
+        self, topic_id: int, seq: int, limit_bytes: int, head: int = 0
+    ) -> list[StoredBlock]:
         return await self._reader.read(topic_id, seq, limit_bytes)
 
     async def expired(

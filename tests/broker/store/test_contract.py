@@ -691,8 +691,7 @@ async def test_a_batch_that_may_have_been_taken_out_is_not_stored_again(
         await in_the_end(lambda: store.append(wanted))
     assert await append(store, block(orders, shop, "c")) == [4]
     assert b"".join((await read(store, orders)).values()) == encode_bodies("bc")
-    if kind is PostgresStore:
-        assert await begun_again(store, mark) == mark  # who resends it learns that it is there
+    assert await begun_again(store, mark) == mark  # who resends it learns that it is there
 
 
 async def in_the_end(ask: Callable[[], Awaitable[T]]) -> T:

@@ -10,9 +10,14 @@ import pytest
 from broker.store.errors import StoreLost
 from broker.store.interface import Account, Batch, Commit, ProducerMark, TopicRecord
 from tests.broker.store.jetstream.conftest import Side, batch, block
-from tests.nats import NatsCluster, NatsServer, nats_cluster, needs_nats
+from tests.nats import FORGOTTEN, NatsCluster, NatsServer, nats_cluster, needs_nats
 
-pytestmark = [needs_nats, pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [
+    needs_nats,
+    pytest.mark.slow,
+    pytest.mark.timeout(180),
+    pytest.mark.filterwarnings(FORGOTTEN),
+]
 
 BACK_S = 60.0  # an election takes 5 to 10 s where the machine is busy
 _prefixes = count(1)

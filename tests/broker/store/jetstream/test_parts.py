@@ -57,20 +57,21 @@ def test_places_are_bounded() -> None:
 
 
 def test_a_record_is_read_as_it_was_written() -> None:
-    place = Place(7, 10, 500, 3)
+    place = Place(7, 10, 500, 3, 88)
     block = NewBlock(1, 2, [5, 6], b'"a"\n"b"\n')
-    then = after(place, block)
-    assert then == Place(8, 12, 508, 3)
+    then = after(place, block, 2**63 - 1)
+    assert then == Place(8, 12, 508, 3, 2**63 - 1)
     preface = Preface((5, 6), (Mark(5, 'p"\n', 9, (1, 2), 4),), Fence(5, "p", 4, 3))
-    headers, payload = written(then, 11, 2**63 - 1, 17, preface, block.bodies)
+    headers, payload = written(place, then, 17, preface, block.bodies)
+    assert headers["Nats-Expected-Last-Sequence"] == "7"
     found = read(Message("s", 8, headers, payload))
     assert (found.place, found.first_seq, found.count) == (then, 11, 2)
-    assert (found.batch, found.time_us, found.preface) == (2**63 - 1, 17, preface)
-    assert found.bodies == block.bodies
+    assert (found.batch, found.previous) == (2**63 - 1, 88)
+    assert (found.time_us, found.preface, found.bodies) == (17, preface, block.bodies)
 
 
 def test_a_fence_is_where_it_lies() -> None:
-    assert after(Place(7, 10, 500, 3), None, fence=True) == Place(8, 10, 500, 8)
+    assert after(Place(7, 10, 500, 3), None, 9, fence=True) == Place(8, 10, 500, 8, 9)
 
 
 @pytest.mark.parametrize(
@@ -78,10 +79,10 @@ def test_a_fence_is_where_it_lies() -> None:
     [
         ({}, b"{}"),
         ({HEADER: "1 1 1 0 0 0 0"}, b"{}"),
-        ({HEADER: "2 1 1 0 0 0 0 2"}, b"{}"),
-        ({HEADER: "1 1 1 0 0 0 0 x"}, b"{}"),
-        ({HEADER: "1 1 1 0 0 0 0 2"}, b"[]"),
-        ({HEADER: "1 1 1 0 0 0 0 9"}, b"{}"),
+        ({HEADER: "2 1 1 0 0 0 0 0 2"}, b"{}"),
+        ({HEADER: "1 1 1 0 0 0 0 0 x"}, b"{}"),
+        ({HEADER: "1 1 1 0 0 0 0 0 2"}, b"[]"),
+        ({HEADER: "1 1 1 0 0 0 0 0 9"}, b"{}"),
     ],
 )
 def test_what_somebody_else_wrote_is_refused(headers: dict[str, str], payload: bytes) -> None:

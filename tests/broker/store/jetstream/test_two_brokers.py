@@ -7,7 +7,8 @@ import pytest
 
 from broker.store.errors import BatchOutdated, StoreLost, StoreRefused, Superseded
 from broker.store.interface import Account, Batch, CursorMove, TopicRecord
-from broker.store.jetstream.streams import Streams, WrongLast
+from broker.store.jetstream.record import HEADER
+from broker.store.jetstream.streams import Message, Streams, WrongLast
 from protocol.names import Role
 from tests.broker.store.jetstream.conftest import Side, batch, block
 
@@ -178,6 +179,67 @@ async def test_what_is_stored_of_a_batch_in_part_is_completed_and_not_doubled(
     assert (await one.texts(orders), await one.texts(stock)) == ({1: "a"}, {})
     assert [*(await one.append(wanted)).first_seqs] == [1, 1]
     assert (await one.texts(orders), await one.texts(stock)) == ({1: "a"}, {1: "1"})
+
+
+async def test_a_leader_that_is_none_any_more_is_not_believed(
+    one: Side, orders: TopicRecord, shop: Account
+) -> None:
+    """It says no to what the next leader has stored."""
+    await one.put(block(orders, shop, "a"))
+    write = one._streams.write
+
+    async def refuse_what_is_stored(subject: str, payload: bytes, headers: dict[str, str]) -> int:
+        one._streams.write = write  # type: ignore[method-assign]
+        await write(subject, payload, headers)
+        raise WrongLast(1)
+
+    one._streams.write = refuse_what_is_stored  # type: ignore[method-assign]
+    assert await one.put(block(orders, shop, "b"), block(orders, shop, "c")) == [2, 3]
+    assert await one.texts(orders) == {1: "a", 2: "b", 3: "c"}
+
+
+async def test_an_account_or_topic_is_made_though_a_leader_that_is_none_any_more_says_no(
+    one: Side, shop: Account
+) -> None:
+    write = one._streams.write
+
+    async def refuse_what_is_stored(subject: str, payload: bytes, headers: dict[str, str]) -> int:
+        sequence = await write(subject, payload, headers)
+        if "email." in subject or "_topics." in subject:
+            raise WrongLast(1)
+        return sequence
+
+    one._streams.write = refuse_what_is_stored  # type: ignore[method-assign]
+    depot = await one.account("depot@b.c")
+    topic = await one.topic("T", depot)
+    one._streams.write = write  # type: ignore[method-assign]
+    assert await one.session(depot)
+    assert await one.put(block(topic, depot, "a")) == [1]
+
+
+@pytest.mark.parametrize("place", range(6))
+async def test_what_a_server_has_that_was_cut_off_is_not_read(
+    one: Side, other: Side, orders: TopicRecord, shop: Account, place: int
+) -> None:
+    for text in "abcdef":
+        await one.put(block(orders, shop, text))
+    near = other._streams.get_near
+    other._streams.replicated = True
+
+    async def cut_off(name: str, sequence: int) -> Message | None:
+        message = await near(name, sequence)
+        if message is None or sequence != 2 + place:
+            return message
+        numbers = message.headers[HEADER].split(" ")
+        numbers[3] = "7"  # another batch came there
+        data = message.data.replace(f'"{"abcdef"[place]}"'.encode(), b'"x"')
+        return replace(message, headers={HEADER: " ".join(numbers)}, data=data)
+
+    other._streams.get_near = cut_off  # type: ignore[method-assign]
+    for limit in (1, 2**20):
+        found = [one.bodies for one in await other.read(orders.id, place + 1, limit)]
+        assert found[0] == f'"{"abcdef"[place]}"\n'.encode()
+    assert [*(await other.texts(orders)).values()] == [*"abcdef"]
 
 
 # producers
