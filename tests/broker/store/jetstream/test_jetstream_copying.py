@@ -232,3 +232,19 @@ async def test_what_a_killed_broker_left_of_producers_is_copied(jetstream: str) 
     assert found == [CopiedProducer("shop@b.c", "p", 2, (2, 2))]
     assert [one.email async for chunk in copied.accounts() for one in chunk] == ["shop@b.c"]
     await copied.close()
+
+
+async def test_a_producer_that_published_to_a_topic_that_is_gone_is_copied(jetstream: str) -> None:
+    served = Side(jetstream)
+    await served.open()
+    shop = await served.account("shop@b.c")
+    orders = await served.topic("ORDERS", shop)
+    mark = replace(await served.begun(shop), last_id=3)
+    await served.put(block(orders, shop, "a"), marks=(mark,))
+    await served.delete_topic(orders.id)
+    await served._abandon()
+    copied = copyable(jetstream)
+    await copied.open(there=True)
+    found = [one async for chunk in copied.producers() for one in chunk]
+    assert found == [CopiedProducer("shop@b.c", "p", 3, ())]
+    await copied.close()
