@@ -5,6 +5,7 @@ own. What it writes says what it expects to find, so that whoever comes between 
 """
 
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TypeVar
@@ -39,7 +40,7 @@ from broker.store.jetstream.store import (
 )
 from broker.store.jetstream.streams import Streams
 from broker.store.jetstream.subscriptions import SubscriberRecord
-from broker.store.jetstream.topic import MOST_AT_ONCE
+from broker.store.jetstream.topic import MOST_AT_ONCE, TopicGone
 from broker.store.jetstream.topics import TopicEntry
 from protocol.names import Role
 
@@ -159,9 +160,10 @@ class JetStreamCopy:
         newest = Mark(_account(key), _producer(key), record.last_id, record.refused, record.epoch)
         for topic_id, reflected in record.topics.items():
             stream = self._parts.topics.stream_of(topic_id)
-            _, last = await stream.ends()
-            async for one in stream.between(reflected + 1, last.place.sequence + 1):
-                newest = newest_in(one, newest)
+            with suppress(TopicGone):
+                _, last = await stream.ends()
+                async for found in stream.between(reflected + 1, last.place.sequence + 1):
+                    newest = newest_in(found, newest)
         return newest
 
     async def topics(self) -> list[CopiedTopic]:

@@ -175,41 +175,47 @@ class TopicStream:
     async def add_all(self, blocks: Sequence[tuple[NewBlock, int, int]]) -> None:
         """Write blocks, each with its batch and time, without waiting for one after the other.
 
-        For whoever is alone: where one is not taken, none after it is.
+        Only for whoever is alone. Were somebody else to write meanwhile, a block might be stored
+        without the one before it; this is told then.
         """
         async with self.writing:
             place = await self.place()
-            sends = []
+            writes = []
             for block, batch, time_us in blocks:
                 then = after(place, block, batch)
                 preface = Preface(tuple(block.publishers))
-                headers, payload = written(place, then, time_us, preface, block.bodies)
-                sends.append(self._streams.write(self._subject, payload, headers))
+                writes.append(self._write_alone(place, then, time_us, preface, block.bodies))
                 place = then
             self._place = None  # until there are answers
-            results = await asyncio.gather(*sends, return_exceptions=True)
-            for result in results:
-                if isinstance(result, WrongLast):
-                    raise StoreRefused(f"somebody else writes to the stream {self._name}")
-                if isinstance(result, BaseException):
+            for result in await asyncio.gather(*writes, return_exceptions=True):
+                if result is not None:
                     raise result
-            self._place, self._stored = place, place.sequence
+            self._place = place
 
     async def stand(self, head: int, time_us: int) -> int:
-        """Write that the topic stands at `head`, or further; return the sequence of that."""
+        """Write that the topic stands at `head`, or further; return the sequence of that.
+
+        Only for whoever is alone.
+        """
         async with self.writing:
             place = await self.place()
-            # Of the messages in between there is nothing: it says where the topic stands.
-            before = replace(place, head=max(place.head, head))
-            then = after(before, None, secrets.randbits(62))
+            place = replace(place, head=max(place.head, head))
+            then = after(place, None, secrets.randbits(62))
             self._place = None
-            headers, payload = written(before, then, time_us, Preface(), b"")
-            try:
-                await self._streams.write(self._subject, payload, headers)
-            except WrongLast as error:
-                raise StoreRefused(f"somebody else writes to the stream {self._name}") from error
-            self._place, self._stored = then, then.sequence
+            await self._write_alone(place, then, time_us, Preface(), b"")
+            self._place = then
             return then.sequence
+
+    async def _write_alone(
+        self, place: Place, then: Place, time_us: int, preface: Preface, bodies: bytes
+    ) -> None:
+        headers, payload = written(place, then, time_us, preface, bodies)
+        try:
+            await self._streams.write(self._subject, payload, headers)
+        except WrongLast as error:
+            raise StoreRefused(f"somebody else writes to the stream {self._name}") from error
+        self._stored = max(self._stored, then.sequence)
+        self._places.add(then.sequence, then.head)
 
     async def fence(self, account: int, producer: str, epoch: int) -> int:
         """Write a fence against the producer's sessions before `epoch`; return its sequence."""

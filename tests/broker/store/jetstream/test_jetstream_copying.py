@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -18,7 +19,9 @@ from broker.store.copying import (
 from broker.store.errors import StoreLost, StoreRefused, StoreUnusable
 from broker.store.interface import Account, StoredBlock
 from broker.store.jetstream import JetStreamStore
+from broker.store.jetstream.connection import Answer, Connection
 from broker.store.jetstream.copying import JetStreamCopy
+from broker.store.jetstream.faults import NoAnswer
 from broker.store.places import copyable
 from protocol.frames import encode_bodies
 from protocol.names import Role
@@ -53,8 +56,9 @@ def old_block(first_seq: int, *texts: str, by: tuple[str, ...] = ("shop@b.c",)) 
 
 
 async def test_what_is_served_is_not_copied_and_what_is_copied_is_not_served(
-    jetstream: str,
+    jetstream: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("broker.store.jetstream.store.HEARD_TIMEOUTS_S", (0.5,))
     heard: list[str | None] = []
     served = JetStreamStore(jetstream)
     served.listen(heard.append)
@@ -63,14 +67,36 @@ async def test_what_is_served_is_not_copied_and_what_is_copied_is_not_served(
         await copyable(jetstream).open(there=False)
     assert heard == []
     await served.close()
+    monkeypatch.undo()
     copied = copyable(jetstream)
     await copied.open(there=True)
+    monkeypatch.setattr("broker.store.jetstream.store.HEARD_TIMEOUTS_S", (0.5,))
     with pytest.raises(StoreUnusable, match="is being copied by `pubsub copy`"):
         await served.open()
     with pytest.raises(StoreUnusable, match="is being copied already"):
         await copyable(jetstream).open(there=True)
     await copied.close()
+    monkeypatch.undo()
     await served.open()
+    await served.close()
+
+
+async def test_a_server_that_is_silent_for_a_while_does_not_keep_a_broker_away(
+    jetstream: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silent = [True]
+    ask = Connection.ask
+
+    async def ask_in_vain(connection: Connection, subject: str, *some: Any, **more: Any) -> Answer:
+        if subject.endswith(".alone") and silent:
+            silent.pop()
+            raise NoAnswer
+        return await ask(connection, subject, *some, **more)
+
+    monkeypatch.setattr(Connection, "ask", ask_in_vain)
+    served = JetStreamStore(jetstream)
+    await served.open()
+    assert not silent
     await served.close()
 
 
@@ -205,4 +231,20 @@ async def test_what_a_killed_broker_left_of_producers_is_copied(jetstream: str) 
     found = [one async for chunk in copied.producers() for one in chunk]
     assert found == [CopiedProducer("shop@b.c", "p", 2, (2, 2))]
     assert [one.email async for chunk in copied.accounts() for one in chunk] == ["shop@b.c"]
+    await copied.close()
+
+
+async def test_a_producer_that_published_to_a_topic_that_is_gone_is_copied(jetstream: str) -> None:
+    served = Side(jetstream)
+    await served.open()
+    shop = await served.account("shop@b.c")
+    orders = await served.topic("ORDERS", shop)
+    mark = replace(await served.begun(shop), last_id=3)
+    await served.put(block(orders, shop, "a"), marks=(mark,))
+    await served.delete_topic(orders.id)
+    await served._abandon()
+    copied = copyable(jetstream)
+    await copied.open(there=True)
+    found = [one async for chunk in copied.producers() for one in chunk]
+    assert found == [CopiedProducer("shop@b.c", "p", 3, ())]
     await copied.close()
