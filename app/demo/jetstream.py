@@ -4,7 +4,6 @@ import secrets
 from itertools import count
 from urllib.parse import urlsplit
 
-from app.demo.sample import fill
 from app.demo.stores import Words
 from app.text import harmless
 from broker.store.errors import StoreError, StoreLost, StoreUnusable
@@ -14,6 +13,7 @@ from broker.store.jetstream.connection import Connection
 from broker.store.jetstream.erasing import erase
 from broker.store.jetstream.opening import Opening, permission_lacking, unreachable
 from broker.store.jetstream.streams import Streams
+from broker.store.sample import fill
 
 WAIT_S = 10.0
 PREFIX_LENGTH = 13  # of the operator's prefix, so that there is room for what makes ours

@@ -1,4 +1,4 @@
-"""The sample data of `sample.sql`, for a store that takes no SQL."""
+"""The sample data of `postgres/sample.sql`, for a store that takes no SQL."""
 
 import json
 from collections.abc import Mapping

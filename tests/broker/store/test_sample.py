@@ -2,11 +2,11 @@
 
 import asyncpg
 
-from app.demo.sample import ACCOUNTS, fill
 from broker.store.interface import Store
 from broker.store.jetstream import JetStreamStore
 from broker.store.postgres import PostgresStore
 from broker.store.postgres.schema import sample_sql
+from broker.store.sample import ACCOUNTS, fill
 
 
 async def told_by(store: Store) -> object:
