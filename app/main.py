@@ -15,13 +15,13 @@ from app import environment
 from app.cli.bench import bench
 from app.cli.broker import broker
 from app.cli.clients import account, backlog, password, pub, sub, topics
-from app.cli.operating import doctor, top
+from app.cli.operating import copy, doctor, top
 from app.cli.screens import demo, publisher, subscriber
 from app.exits import INTERRUPTED, WRONG_USAGE
 
 COMMANDS = (
     *(broker, pub, sub, topics, backlog, account, password),
-    *(publisher, subscriber, demo, bench, top, doctor),
+    *(publisher, subscriber, demo, bench, top, doctor, copy),
 )
 
 app = typer.Typer(

@@ -21,7 +21,7 @@ from broker.retention import Retention
 from broker.seldom import Seldom
 from broker.settings import Auth, Settings
 from broker.snapshot import Snapshot
-from broker.store.errors import StoreError
+from broker.store.errors import StoreError, StoreUnusable
 from broker.store.interface import Store
 from broker.store.jetstream import JetStreamStore
 from broker.store.jetstream.address import SCHEMES as NATS_SCHEMES
@@ -99,7 +99,7 @@ class Broker:
                 await self._store.open()
                 self._hub.fit(self._store.block_bytes)
                 await self._hub.gate.prepare()
-                self._hub.topics.load(await self._store.topics())
+                await self._load_topics()
                 self.census = Census(self._hub, self._door, self._watched)
                 await self._listen(sockets)
             except BaseException:
@@ -107,6 +107,14 @@ class Broker:
                 close(sockets)
                 raise
             tell(Event.STARTED, self._introduction())
+
+    async def _load_topics(self) -> None:
+        try:
+            self._hub.topics.load(await self._store.topics())
+        except StoreError as error:
+            raise StoreUnusable(
+                f"{self._store} cannot be used: {error}. Start the broker again when it can."
+            ) from error
 
     async def serve(self) -> None:
         """Return when the broker has been stopped; raise what made it unable to go on."""

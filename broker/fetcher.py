@@ -47,7 +47,7 @@ class Fetcher:
     async def read(self, topic: Topic, seq: int) -> list[Block]:
         """Return the block that holds `seq` and some after it, and keep them in the cache."""
         self.reads += 1
-        stored = await self._store.read(topic.id, seq, self._read_ahead)
+        stored = await self._store.read(topic.id, seq, self._read_ahead, topic.head)
         blocks = [
             Block(
                 topic.name,

@@ -14,6 +14,7 @@ from textual.pilot import Pilot
 from app.access import Access
 from app.demo.app import DemoApp
 from app.demo.app import Options as DemoOptions
+from app.demo.postgres import TemporaryPostgres
 from app.publisher.app import PublisherApp
 from app.screens.app import Options
 from app.subscriber.app import SubscriberApp
@@ -89,7 +90,7 @@ async def _publisher(address: str, folder: Path) -> None:
 
 
 async def _demo(folder: Path) -> None:
-    app = DemoApp(DemoOptions(config_dir=folder / "demo"))
+    app = DemoApp(DemoOptions(config_dir=folder / "demo"), TemporaryPostgres())
     try:
         async with app.run_test(size=SIZE) as pilot:
             await _until(pilot, lambda: "● serving" in _text(pilot))

@@ -91,6 +91,12 @@ class NatsServer:
         found: dict[str, object] = json.loads(answer.partition(b"\r\n\r\n")[2])
         return found
 
+    async def streams(self) -> set[str]:
+        """Return the names of all streams, those of buckets included."""
+        accounts = (await self.told("/jsz?streams=1")).get("account_details")
+        details = accounts if isinstance(accounts, list) else []
+        return {one["name"] for account in details for one in account.get("stream_detail") or []}
+
     async def _end(self, number: signal.Signals) -> None:
         if self._process is not None and self._process.returncode is None:
             self._process.send_signal(number)

@@ -74,3 +74,53 @@ def doctor(
     if typed(context, "store") and store is not None:
         warn_of_password(store)
     command.run(store, data_dir, as_json=json)
+
+
+def copy(
+    context: typer.Context,
+    copy_from: Annotated[
+        str,
+        typer.Option(
+            "--from",
+            envvar="PUBSUB_COPY_FROM",
+            metavar="STORE",
+            help="What is copied: a broker's data directory, postgresql://... or nats://...",
+            show_default=False,
+        ),
+    ],
+    copy_to: Annotated[
+        str,
+        typer.Option(
+            "--to",
+            envvar="PUBSUB_COPY_TO",
+            metavar="STORE",
+            help="Where to: the same. A data directory is made where there is none.",
+            show_default=False,
+        ),
+    ],
+) -> None:
+    """Copy a broker's store into another: accounts, topics, messages, cursors, producers.
+
+    Stop the brokers on both first. Then, for example:
+
+    pubsub copy --from ~/data --to postgresql://me@db.example.org/pubsub
+
+    pubsub broker --store postgresql://me@db.example.org/pubsub
+
+    Seqs, times and passwords stay, so clients go on as if nothing had
+    happened. Ctrl-C breaks it off; the same command goes on where it was, and
+    adds what has come since. In the end both sides are read again and
+    compared; it exits 1 where they differ. Serve the copy only after 0.
+
+    The target has to be empty, or hold an unfinished copy of the same store.
+    A URL with a password in it belongs into PUBSUB_COPY_FROM or
+    PUBSUB_COPY_TO: everyone on this machine sees what is typed.
+    """
+    from app.commands import copy as command
+    from app.commands.passwords import warn_of_url
+
+    if typed(context, "copy_from"):
+        warn_of_url(copy_from, "--from", "PUBSUB_COPY_FROM")
+    if typed(context, "copy_to"):
+        warn_of_url(copy_to, "--to", "PUBSUB_COPY_TO")
+    command.run(command.Options(copy_from, copy_to))

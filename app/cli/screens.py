@@ -6,7 +6,7 @@ import typer
 
 from app.access import Access
 from app.cli.access import takes_access
-from app.cli.options import Ascii, Web
+from app.cli.options import Ascii, Web, typed
 
 
 @takes_access
@@ -50,6 +50,7 @@ def subscriber(
 
 
 def demo(
+    context: typer.Context,
     script: Annotated[
         bool,
         typer.Option(
@@ -62,20 +63,35 @@ def demo(
         float,
         typer.Option(envvar="PUBSUB_PACE", min=0, help="Seconds between two steps on auto-play."),
     ] = 6.0,
+    demo_store: Annotated[
+        str | None,
+        typer.Option(
+            "--store",
+            envvar="PUBSUB_DEMO_STORE",
+            metavar="nats://...",
+            help="Play on this NATS JetStream, or on this PostgreSQL server (postgresql://...):"
+            " on streams or a database of its own, which are removed in the end. PUBSUB_STORE"
+            " counts for nothing here.",
+        ),
+    ] = None,
     ascii_: Ascii = False,
     web: Web = None,
 ) -> None:
     """Show what the project is for: a real broker, real clients, real faults.
 
     Space plays the next step; without a terminal all of them are played as text, and the
-    exit code is 0 only if every step did what it says. Uses a temporary folder and a free
-    port; nothing of yours is touched.
+    exit code is 0 only if every step did what it says. Uses a temporary folder, or the store
+    you name, and a free port; nothing of yours is touched.
     """
+    if demo_store is not None and typed(context, "demo_store"):
+        from app.commands.broker import warn_of_password
+
+        warn_of_password(demo_store, "PUBSUB_DEMO_STORE")
     if web is not None:
         from app.commands import web as web_command
 
-        web_command.serve_demo(pace, ascii_only=ascii_, port=web)
+        web_command.serve_demo(pace, ascii_only=ascii_, port=web, store=demo_store)
         return
     from app.commands import demo as command
 
-    command.run(command.Options(script, pace, ascii_))
+    command.run(command.Options(script, pace, ascii_, demo_store))

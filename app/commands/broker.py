@@ -167,12 +167,12 @@ def _wrong_retention(options: Options) -> str | None:
     return None
 
 
-def warn_of_password(store: str) -> None:
+def warn_of_password(store: str, variable: str = "PUBSUB_STORE") -> None:
     """Tell whoever typed the URL `store` with a password who can see it."""
     if re.search(r"://[^/@]*:[^/@]*@|[?&]password=", store):
         say(
             "the password in --store can be seen by everyone on this machine, in the list of"
-            " processes; PUBSUB_STORE keeps it from them"
+            f" processes; {variable} keeps it from them"
         )
 
 

@@ -14,7 +14,14 @@ from clients.address import addresses
 OWN_MAIN = [sys.executable, "-P", "-m", "app.main"]
 
 
-def serve_demo(pace_s: float, *, ascii_only: bool, port: int) -> None:
+def serve_demo(pace_s: float, *, ascii_only: bool, port: int, store: str | None) -> None:
+    """Serve the demonstration; each page has a place of its own in the store."""
+    from app.demo.broker_process import STORE
+    from app.demo.choice import stores_at
+
+    run_checked(lambda: stores_at(store))
+    if store is not None:
+        os.environ[STORE] = store  # in the arguments of a page everyone could see a password
     arguments = ["demo", f"--pace={pace_s}", *["--ascii"][: int(ascii_only)]]
     serve(arguments, title="pubsub demo", port=port)
 

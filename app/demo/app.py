@@ -7,12 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.demo.postgres import TemporaryPostgres
-from app.demo.presenter import Postgres, Presenter
+from app.commands.ending import say
+from app.demo.presenter import Presenter
 from app.demo.scene import Scene
 from app.demo.screen import DemoScreen
-from app.demo.steps import STEPS, Step
+from app.demo.steps import Step
+from app.demo.stores import Stores
+from app.exits import FAILED
 from app.screens.base import BaseApp
+from broker.store.errors import StoreUnusable
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -34,11 +37,11 @@ class DemoApp(BaseApp):
     def __init__(
         self,
         options: Options,
-        postgres: Postgres | None = None,
-        steps: Sequence[Step] = STEPS,
+        stores: Stores,
+        steps: Sequence[Step] | None = None,
     ) -> None:
         super().__init__(ascii_only=options.ascii_only, config_dir=options.config_dir)
-        self.presenter = Presenter(postgres or TemporaryPostgres(), Scene(), options.pace_s, steps)
+        self.presenter = Presenter(stores, Scene(), options.pace_s, steps)
 
     def on_mount(self) -> None:
         self.push_screen(DemoScreen(self.presenter, self.symbols))
@@ -53,13 +56,21 @@ class DemoApp(BaseApp):
         self.say(f"the broker listens on {where}; connect to it with any client")
 
 
-def run(options: Options) -> None:
-    """Show the screen until it is left; whatever ends it, nothing is left behind."""
-    sys.exit(asyncio.run(_run(options)))
+def run(options: Options, stores: Stores) -> None:
+    """Show the screen until it is left; whatever ends it, nothing is left behind.
+
+    Exits with 1 where something of it could not be removed, and says what that is.
+    """
+    try:
+        code = asyncio.run(_run(options, stores))
+    except StoreUnusable as error:
+        say(str(error))
+        code = FAILED
+    sys.exit(code)
 
 
-async def _run(options: Options) -> int:
-    demo = DemoApp(options)
+async def _run(options: Options, stores: Stores) -> int:
+    demo = DemoApp(options, stores)
     loop = asyncio.get_running_loop()
     for number in SIGNALS:
         loop.add_signal_handler(number, demo.exit)

@@ -1,8 +1,9 @@
 """The broker as a process of its own, so that `kill -9` is what it says.
 
-As `python -m app.demo.broker_process STORE PORT` this is that process: what `pubsub broker
---store STORE --port PORT` runs, on a leash. It ends at once when whoever started it is gone,
-however that ended, because standard input ends then.
+As `python -m app.demo.broker_process PORT` this is that process: what `pubsub broker --store
+STORE --port PORT` runs, on a leash. It ends at once when whoever started it is gone, however
+that ended, because standard input ends then. The store's URL comes in the environment: a
+password in it is nobody's who lists the processes.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ import threading
 from app.processes import own_environment, own_python
 
 START_S = 30.0
+STORE = "PUBSUB_DEMO_STORE"
 
 
 class CannotStart(OSError):
@@ -22,7 +24,7 @@ class CannotStart(OSError):
 
 
 class BrokerProcess:
-    """A running broker, on the database at `store`."""
+    """A running broker, on the store at `store`."""
 
     def __init__(self, process: asyncio.subprocess.Process, port: int) -> None:
         self._process = process
@@ -40,12 +42,11 @@ class BrokerProcess:
         """
         process = await asyncio.create_subprocess_exec(
             *own_python("app.demo.broker_process"),
-            store,
             str(port),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=own_environment(),
+            env=own_environment() | {STORE: store},
             start_new_session=True,  # the terminal's Ctrl-C is for us, not for it
         )
         try:
@@ -89,13 +90,13 @@ def main() -> None:
     from app.commands import broker
 
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    store, port = sys.argv[1:]
+    (port,) = sys.argv[1:]
     broker.run(
         broker.Options(
             host="127.0.0.1",
             port=int(port),
             data_dir=None,
-            store=store,
+            store=os.environ[STORE],
             tls_cert=None,
             tls_key=None,
             allow_unsafe_store=False,

@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
 
 from app.demo import acts
 from app.demo.actors import Reader
@@ -14,20 +13,14 @@ from app.demo.outcome import Outcome, failure
 from app.demo.play import Play
 from app.demo.scene import Place, Scene
 from app.demo.stage import Stage
-from app.demo.steps import STEPS, Step
-from broker.store.embedded import Address
+from app.demo.steps import Step, steps_on
+from app.demo.stores import Stores, Words
 from broker.store.errors import StoreUnusable
 from clients import PubSubError
 
 WATCH_S = 0.15
+CANNOT_BE_SET = (StoreUnusable, CannotStart, OSError, PubSubError)
 _FAULTS = frozenset({"cut", "kill", "eve"})
-
-
-class Postgres(Protocol):
-    """Where the databases are made."""
-
-    async def start(self) -> Address: ...
-    async def stop(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +47,7 @@ class Presenter:
     """
 
     def __init__(
-        self, postgres: Postgres, scene: Scene, pace_s: float, steps: Sequence[Step] = STEPS
+        self, stores: Stores, scene: Scene, pace_s: float, steps: Sequence[Step] | None = None
     ) -> None:
         self.scene = scene
         self.phase = Phase.STARTING
@@ -63,9 +56,10 @@ class Presenter:
         self.auto = False
         self.said = Said("")
         self.acting: list[str] = []  # what runs beside the steps
-        self._postgres = postgres
+        self._stores = stores
         self._pace_s = pace_s
-        self.steps = steps
+        self.steps = steps if steps is not None else steps_on(stores.words.kept)
+        self._setting: Stage | None = None  # whether it is set yet or not
         self._step: Step | None = None
         self._target = 0  # how many steps are to be played once more
         self._tasks: set[asyncio.Task[None]] = set()
@@ -74,6 +68,11 @@ class Presenter:
         self._waiting: asyncio.Task[None] | None = None  # for the next step, when on auto-play
 
     # what is to be seen
+
+    @property
+    def words(self) -> Words:
+        """What is said of the store."""
+        return self._stores.words
 
     @property
     def stage(self) -> Stage | None:
@@ -160,26 +159,35 @@ class Presenter:
         self._act("flood", lambda stage: acts.pour(stage, self._dry), 1)
 
     async def close(self) -> None:
-        """End everything. Harmless when repeated."""
+        """End everything. Harmless when repeated.
+
+        Raises:
+            StoreUnusable: something in the store could not be removed; the text says what.
+        """
         await self._stop_all()
-        if self.stage is not None:
-            await self.stage.strike(keep_database=True)  # it goes with PostgreSQL
-        await self._postgres.stop()
+        await self._clear_away()
 
     # carrying it out
 
     async def _begin(self) -> None:
         self.phase, self.fault = Phase.STARTING, ""
+        self._setting = Stage(self._stores, self.scene)
+        play = Play(self._setting, self.steps)
         try:
-            address = await self._postgres.start()
-            play = Play(Stage(address, self.scene), self.steps)
+            await self._stores.start()
             await play.begin()
-        except (StoreUnusable, CannotStart, OSError, PubSubError) as error:
-            await self._postgres.stop()
+        except CANNOT_BE_SET as error:
+            with suppress(StoreUnusable):  # it is tried again, in the end at the latest
+                await self._clear_away()
             self.phase, self.fault = Phase.BROKEN, str(error)
             return
         self.play = play
         self._ready()
+
+    async def _clear_away(self) -> None:
+        if self._setting is not None:
+            await self._setting.strike(keep_store=True)  # all of them go at once
+        await self._stores.stop()
 
     async def _next(self, play: Play) -> None:
         await self._acts_end()
@@ -213,7 +221,7 @@ class Presenter:
         self._say("")
         try:
             await play.back_to(done)
-        except (CannotStart, OSError, PubSubError) as error:
+        except CANNOT_BE_SET as error:
             self.phase, self.fault = Phase.BROKEN, str(error)
             return
         finally:

@@ -112,7 +112,8 @@ class DemoScreen(Screen[None]):
     def _draw_bar(self) -> None:
         bar, presenter = self.query_one(Bar), self._presenter
         port = presenter.stage.port if presenter.stage is not None else 0
-        bar.where = f"a broker of its own on 127.0.0.1:{port}, temporary data" if port else ""
+        data = presenter.words.data
+        bar.where = f"a broker of its own on 127.0.0.1:{port}, {data}" if port else ""
         of = len(presenter.steps)
         auto = "auto  " if presenter.auto else ""
         playing = "playing  " if presenter.phase is Phase.PLAYING else ""

@@ -1,6 +1,7 @@
 """Plays the steps as plain text, and exits 0 only if every step brought what it should."""
 
 import asyncio
+import logging
 import signal
 import sys
 from time import perf_counter
@@ -11,10 +12,12 @@ from rich.text import Text
 from app.demo.events import Event, Mark
 from app.demo.outcome import Outcome
 from app.demo.play import Play
-from app.demo.postgres import TemporaryPostgres
+from app.demo.presenter import CANNOT_BE_SET
 from app.demo.signs import in_signs, sign
 from app.demo.stage import Stage
-from app.demo.steps import Step
+from app.demo.steps import Step, steps_on
+from app.demo.stores import Stores
+from app.exits import FAILED
 from app.screens.symbols import symbols, terminal_is_ascii
 from app.text import harmless
 from broker.store.errors import StoreUnusable
@@ -24,14 +27,15 @@ LINE_WIDTH = 160  # characters of a line that are shown
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def run() -> None:
-    sys.exit(asyncio.run(_run()))
+def run(stores: Stores) -> None:
+    logging.getLogger("pubsub").addHandler(logging.NullHandler())  # what counts is in the script
+    sys.exit(asyncio.run(_run(stores)))
 
 
-async def _run() -> int:
+async def _run(stores: Stores) -> int:
     """Play the steps; whatever ends this, nothing of it is left running or lying about."""
     loop = asyncio.get_running_loop()
-    playing = asyncio.ensure_future(_play())
+    playing = asyncio.ensure_future(_play(stores))
     caught: list[int] = []
 
     def interrupt(number: int) -> None:
@@ -50,34 +54,45 @@ async def _run() -> int:
             loop.remove_signal_handler(number)
 
 
-async def _play() -> int:
+async def _play(stores: Stores) -> int:
     script = Script()
-    postgres = TemporaryPostgres()
-    stage: Stage | None = None
     try:
-        script.line("pubsub: a real broker on real PostgreSQL, real clients, nothing made up.")
-        script.line("Starting PostgreSQL on a temporary folder ...")
-        began = perf_counter()
-        stage = Stage(await postgres.start(), script)
-        play = Play(stage)
-        await play.begin()
-        script.line(
-            f"The broker listens on 127.0.0.1:{stage.port} after {perf_counter() - began:.1f} s."
-        )
-        while not play.over:
-            script.announces(play.done + 1, len(play.steps), play.steps[play.done])
-            script.ends(await play.next())
-        if not play.outcomes[-1].ok:
-            return 1
-        script.line(f"\nAll {len(play.steps)} steps did what they say.", style="bold green")
-        return 0
+        return await _play_and_clear_away(stores, script)
     except StoreUnusable as error:
-        script.line(f"PostgreSQL cannot be started: {error}", style="bold red")
-        return 1
+        script.fails(error)
+        return FAILED
+
+
+async def _play_and_clear_away(stores: Stores, script: "Script") -> int:
+    """Play the steps, and remove what they stood on however that ends."""
+    stage = Stage(stores, script)
+    try:
+        return await _play_all(stores, stage, script)
+    except CANNOT_BE_SET as error:
+        script.fails(error)
+        return FAILED
     finally:
-        if stage is not None:
-            await stage.strike(keep_database=True)  # it goes with PostgreSQL
-        await postgres.stop()
+        await stage.strike(keep_store=True)  # all of them go at once
+        await stores.stop()
+
+
+async def _play_all(stores: Stores, stage: Stage, script: "Script") -> int:
+    words = stores.words
+    script.line(f"pubsub: a real broker on real {words.name}, real clients, nothing made up.")
+    script.line(words.starting)
+    began = perf_counter()
+    await stores.start()
+    play = Play(stage, steps_on(words.kept))
+    await play.begin()
+    took_s = perf_counter() - began
+    script.line(f"The broker listens on 127.0.0.1:{stage.port} after {took_s:.1f} s.")
+    while not play.over:
+        script.announces(play.done + 1, len(play.steps), play.steps[play.done])
+        script.ends(await play.next())
+    if not play.outcomes[-1].ok:
+        return FAILED
+    script.line(f"\nAll {len(play.steps)} steps did what they say.", style="bold green")
+    return 0
 
 
 class Script:
@@ -89,6 +104,9 @@ class Script:
 
     def line(self, text: str, style: str = "") -> None:
         self._console.print(Text(in_signs(text, self._symbols), style=style))
+
+    def fails(self, error: Exception) -> None:
+        self.line(harmless(str(error)), style="bold red")
 
     def announces(self, number: int, of: int, step: Step) -> None:
         self.line(f"\nStep {number} of {of}: {step.title}", style="bold")

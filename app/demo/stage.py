@@ -1,38 +1,30 @@
-"""What the steps stand on: a database with the sample data, a broker on it, and who takes part."""
+"""What the steps stand on: a store with the sample data, a broker on it, and who takes part."""
 
 import asyncio
-import os
-from itertools import count
 from time import perf_counter
-from urllib.parse import quote
-
-import asyncpg
 
 from app.demo.actors import BACKOFF, TOPIC, Author, Reader
 from app.demo.broker_process import BrokerProcess
 from app.demo.events import Audience, Event, Mark, Pane
+from app.demo.stores import Stores
 from app.demo.wire import Wire
-from broker.store.embedded import Address
-from broker.store.postgres.schema import migrate, sample_sql
 from clients import Observer
 from clients.values import TopicState
 
-_numbers = count(1)
-
 
 class Stage:
-    """One setting of the demonstration, from a fresh database on.
+    """One setting of the demonstration, from a fresh store on.
 
     `set` and `strike` may be called again and again; a step finds what the steps before it
     have left.
     """
 
-    def __init__(self, postgres: Address, audience: Audience) -> None:
+    def __init__(self, stores: Stores, audience: Audience) -> None:
         self.audience = audience
         self.broker: BrokerProcess | None = None
         self.port = 0
-        self._postgres = postgres
-        self._database = ""
+        self._stores = stores
+        self._store = ""  # the URL of the broker's
         self._observers: dict[str, Observer] = {}
         self._opening = asyncio.Lock()
         self._wires: list[Wire] = []
@@ -49,16 +41,15 @@ class Stage:
     # setting and striking
 
     async def set(self) -> None:
-        """Make a fresh database with the sample data and start a broker on it."""
+        """Make a fresh store with the sample data and start a broker on it."""
         await self.strike()
-        self._database = f"demo_{os.getpid()}_{next(_numbers)}"
-        await self._fill_database()
+        self._store = await self._stores.fresh()
         self._cast()
         await self.start_broker()
         for actor in self.actors:
             await actor.relay.listen(self.port)
 
-    async def strike(self, *, keep_database: bool = False) -> None:
+    async def strike(self, *, keep_store: bool = False) -> None:
         """End everything that was set. Harmless when repeated, or in the middle of `set`."""
         for wire in self._wires:
             await wire.close()
@@ -73,8 +64,8 @@ class Stage:
             await self.broker.kill()
             self.broker = None
         self.port = 0
-        if not keep_database:
-            await self._drop_database()
+        if not keep_store:
+            await self._stores.drop()
 
     async def present(self, *actors: Author | Reader) -> None:
         """See that the broker runs, that no cable is cut, and that `actors` are signed in."""
@@ -94,7 +85,7 @@ class Stage:
     async def start_broker(self) -> float:
         """Start the broker, where it was before if it was; return the seconds that it took."""
         began = perf_counter()
-        self.broker = await BrokerProcess.start(self._url(), self.port)
+        self.broker = await BrokerProcess.start(self._store, self.port)
         self.port = self.broker.port
         took_s = perf_counter() - began
         self.tell(f"process {self.broker.pid} serves", f"{took_s:.2f} s")
@@ -109,6 +100,11 @@ class Stage:
         return broker.pid
 
     # asking and telling
+
+    @property
+    def kept(self) -> str:
+        """Where a message is that has its ✓, in words."""
+        return self._stores.words.kept
 
     async def wire(self, pane: Pane, who: str) -> Wire:
         """Return a connection of raw lines."""
@@ -134,37 +130,3 @@ class Stage:
 
     async def beat(self, seconds: float) -> None:
         await self.audience.beat(seconds)
-
-    # the database
-
-    def _url(self) -> str:
-        at = self._postgres
-        host, user = quote(at.host, safe=""), quote(at.user, safe="")
-        return f"postgresql://{user}@/{self._database}?host={host}&port={at.port}"
-
-    async def _fill_database(self) -> None:
-        await self._administer(f'CREATE DATABASE "{self._database}" TEMPLATE template0')
-        connection = await self._connect(self._database)
-        try:
-            await migrate(connection)
-            await connection.execute(sample_sql())
-        finally:
-            await connection.close()
-
-    async def _drop_database(self) -> None:
-        database, self._database = self._database, ""
-        if database:
-            await self._administer(f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)')
-
-    async def _administer(self, statement: str) -> None:
-        connection = await self._connect("postgres")
-        try:
-            await connection.execute(statement)
-        finally:
-            await connection.close()
-
-    async def _connect(self, database: str) -> asyncpg.Connection:
-        at = self._postgres
-        return await asyncpg.connect(
-            host=at.host, port=at.port, user=at.user, database=database, ssl=False
-        )

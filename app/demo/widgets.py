@@ -100,7 +100,7 @@ class Narration(Static):
         presenter, step = self._presenter, self._presenter.step
         match presenter.phase:
             case Phase.STARTING:
-                return Content("Starting PostgreSQL and a broker on a temporary folder ...")
+                return Content(presenter.words.starting)
             case Phase.BROKEN:
                 fault = harmless(presenter.fault)
                 return Content.assemble(
@@ -109,11 +109,12 @@ class Narration(Static):
                 )
             case Phase.REPLAYING:
                 return Content(
-                    "Setting the stage afresh: a new database, a new broker, and the steps"
-                    " before are played once more."
+                    f"Setting the stage afresh: {presenter.words.place}, a new broker, and the"
+                    " steps before are played once more."
                 )
         if step is None:
-            return Content(_WELCOME_SHORT if short else _WELCOME)
+            welcome = _WELCOME_SHORT if short else _WELCOME
+            return Content(welcome.format(presenter.words.name))
         return Content(in_signs(step.narration, self._symbols))
 
     def _outcome(self, expected: str, *, short: bool) -> Content:
@@ -149,10 +150,10 @@ class Narration(Static):
 
 
 _WELCOME_SHORT = (
-    "A broker runs as a process of its own, with sample data in real PostgreSQL. Nothing you"
+    "A broker runs as a process of its own, with sample data in real {}. Nothing you"
     " see is made up. Space begins."
 )
 _WELCOME = (
     "A publisher, a broker and its subscribers: real clients, a real broker in a process of its"
-    " own, real PostgreSQL under it. Every number is measured as you look. Space begins."
+    " own, real {} under it. Every number is measured as you look. Space begins."
 )

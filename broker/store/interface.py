@@ -254,10 +254,13 @@ class Store(Protocol):
         blocks out meanwhile, or where a store of several parts has only some of it.
         """
 
-    async def read(self, topic_id: int, seq: int, limit_bytes: int) -> list[StoredBlock]:
+    async def read(
+        self, topic_id: int, seq: int, limit_bytes: int, head: int = 0
+    ) -> list[StoredBlock]:
         """Return the block that holds `seq` and those after it, without a gap, in order.
 
-        At least one where there is one; no more once their bodies pass `limit_bytes`.
+        At least one where there is one; no more once their bodies pass `limit_bytes`. `head` is
+        how far the topic is known to go: what is not returned up to it has been taken out.
         """
 
     async def expired(

@@ -6,6 +6,7 @@ import socket
 import pytest
 
 from broker import Broker, CannotListen, Settings
+from broker.store.errors import StoreUnusable
 from broker.store.interface import Batch, Commit
 from tests.doubles.memory_store import MemoryStore
 from tests.wire import Wire
@@ -120,3 +121,11 @@ async def test_a_log_that_fails_is_told_and_does_not_keep_the_broker_from_stoppi
         await serving
     await shop.close()
     assert asyncio.all_tasks() == before
+
+
+async def test_a_store_whose_topics_cannot_be_read_is_told_in_a_sentence() -> None:
+    store = MemoryStore()
+    store.lose()
+    with pytest.raises(StoreUnusable, match="cannot be used: nobody answers"):
+        await Broker(Settings(store_url="memory", port=0), store).start()
+    assert not store.opened

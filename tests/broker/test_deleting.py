@@ -216,7 +216,9 @@ async def test_blocks_that_were_being_read_do_not_come_into_a_new_topics_place(
         await publish(shop, "old")
         going_on, asked = asyncio.Event(), asyncio.Event()
 
-        async def read_slowly(topic_id: int, seq: int, limit_bytes: int) -> list[StoredBlock]:
+        async def read_slowly(
+            topic_id: int, seq: int, limit_bytes: int, head: int = 0
+        ) -> list[StoredBlock]:
             blocks = await MemoryStore.read(bench.store, topic_id, seq, limit_bytes)
             asked.set()
             await going_on.wait()
@@ -264,7 +266,7 @@ async def test_who_waits_for_nothing_but_its_messages_is_let_go(
         await publish(shop, "a")
         asked = asyncio.Event()
 
-        async def never(topic_id: int, seq: int, limit_bytes: int) -> list[StoredBlock]:
+        async def never(*_: int) -> list[StoredBlock]:
             asked.set()
             await asyncio.Event().wait()
             return []

@@ -251,7 +251,9 @@ class MemoryStore:
         self._answer()
         return self._commits.get(batch.id)
 
-    async def read(self, topic_id: int, seq: int, limit_bytes: int) -> list[StoredBlock]:
+    async def read(
+        self, topic_id: int, seq: int, limit_bytes: int, head: int = 0
+    ) -> list[StoredBlock]:
         self.reads += 1
         self._answer()
         found: list[StoredBlock] = []

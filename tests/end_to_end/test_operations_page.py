@@ -256,3 +256,21 @@ async def test_a_dump_of_a_serving_broker_is_restored_into_a_database(
 async def test_a_copy_of_the_data_directory_of_a_stopped_broker_is_a_backup(backups: Path) -> None:
     async with serving(data_dir=backups / "the cold copy") as broker:
         await check_it_goes_on(broker, "one", "two", "after the backup")
+
+
+async def test_a_data_directory_is_moved_to_a_server(data_dir: Path, empty_database: str) -> None:
+    async with serving(data_dir=data_dir) as broker:
+        await filled(broker)
+    await run_shell("move", {"DATA": data_dir, "STORE": empty_database})
+    async with serving(store_url=empty_database) as broker:
+        await check_it_goes_on(broker, "one", "two")
+
+
+async def test_a_backup_is_moved_while_a_broker_serves_and_the_rest_once_it_is_stopped(
+    backups: Path, data_dir: Path, empty_database: str
+) -> None:
+    await run_shell("hot-restore", {"BACKUP": backups / "the copy", "NEW": data_dir})
+    await run_shell("move", {"DATA": data_dir, "STORE": empty_database})
+    await run_shell("move", {"DATA": backups / "broker data", "STORE": empty_database})
+    async with serving(store_url=empty_database) as broker:
+        await check_it_goes_on(broker, "one", "two", "after the backup")

@@ -107,3 +107,8 @@ def _by_id(account_id: int) -> str:
 def coded(text: str) -> str:
     """Return `text` in what a bucket's key may be made of."""
     return base64.urlsafe_b64encode(text.encode()).decode()
+
+
+def decoded(text: str) -> str:
+    """Return what was `coded`."""
+    return base64.urlsafe_b64decode(text.encode()).decode()

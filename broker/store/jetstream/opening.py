@@ -204,6 +204,13 @@ class Opening:
         )
 
 
+def unreachable(address: Address, error: StoreLost) -> StoreUnusable:
+    return StoreUnusable(
+        f"NATS at {address} cannot be reached: {error}. Check that it runs and that the"
+        " servers, the user and the password in --store are right."
+    )
+
+
 def permission_lacking(address: Address, denied: str) -> StoreUnusable:
     return StoreUnusable(
         f"The user in --store lacks a permission in NATS at {address}: {denied}. Allow it to"

@@ -112,7 +112,7 @@ class Producers:
         except TopicGone:
             return newest
         async for record in stream.between(reflected + 1, fence):
-            newest = _newest_in(record, newest)
+            newest = newest_in(record, newest)
         return newest
 
     async def forget_account(self, account: int) -> None:
@@ -296,7 +296,8 @@ class Producers:
                 self._drop(key, held)
 
 
-def _newest_in(record: Record, newest: Mark) -> Mark:
+def newest_in(record: Record, newest: Mark) -> Mark:
+    """Return `newest` with what the record says of the same producer."""
     for mark in record.preface.marks:
         if (mark.account, mark.producer) == (newest.account, newest.producer):
             newest = united(newest, mark)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
@@ -23,12 +24,14 @@ from broker.store.jetstream.accounts import AccountRecord, Accounts
 from broker.store.jetstream.address import Address, NotAnAddress
 from broker.store.jetstream.bucket import Bucket
 from broker.store.jetstream.connection import CLOSE_TIMEOUT_S, Connection, all_of
+from broker.store.jetstream.faults import NoAnswer, NobodyAnswers
 from broker.store.jetstream.log import Appender
 from broker.store.jetstream.opening import (
     ROOM_BYTES,
     Opening,
     VersionRecord,
     permission_lacking,
+    unreachable,
 )
 from broker.store.jetstream.producers import ProducerRecord, Producers
 from broker.store.jetstream.record import Record
@@ -43,7 +46,20 @@ from protocol.names import Role
 
 T = TypeVar("T")
 
+HEARD_TIMEOUTS_S = (1.0, 3.0, 6.0)  # a broker that starts waits so long for a copy to end
+
 BUCKETS = ("meta", "accounts", "topics", "subscriptions", "producers")
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What else than a broker works on the same data needs."""
+
+    streams: Streams
+    names: Names
+    accounts: Accounts
+    topics: Topics
+    replicas: int
 
 
 class JetStreamStore:
@@ -54,8 +70,10 @@ class JetStreamStore:
     delivered like another broker's messages.
     """
 
-    def __init__(self, url: str, *, wait_s: float = 30.0) -> None:
+    def __init__(self, url: str, *, wait_s: float = 30.0, alone: bool = False) -> None:
         self._url = url
+        self._alone = alone  # it is copied: no broker may serve it meanwhile
+        self._alone_lost = False
         self._wait_s = wait_s
         self._told = "NATS"
         self._connection: Connection | None = None
@@ -92,23 +110,37 @@ class JetStreamStore:
             raise
 
     async def _connect(self, address: Address, connection: Connection) -> None:
-        if self._heard is not None:
-            connection.listen(f"{address.prefix}.news", self._heard)
+        if self._alone:
+            connection.listen(alone_subject(address), self._hear_alone)
+        elif self._heard is not None:
+            connection.listen(news_subject(address), self._hear)
         connection.listen(f"{address.prefix}.turns", self._turns.heard)
         try:
             await connection.open()
         except StoreLost as error:
+            raise unreachable(address, error) from error
+
+    async def _check_alone(self, address: Address, connection: Connection) -> None:
+        """Make sure that this is not copied while it is served.
+
+        Whoever comes second sees the first, as each listens before it asks who else does.
+        """
+        if self._alone and await is_heard(connection, news_subject(address)):
             raise StoreUnusable(
-                f"{self._told} cannot be reached: {error}. Check that it runs and that the"
-                " servers, the user and the password in --store are right."
-            ) from error
+                f"{self._told} is in use: brokers are serving it. Stop them first, all of them."
+            )
+        if not self._alone and await is_heard(connection, alone_subject(address)):
+            raise StoreUnusable(
+                f"{self._told} is being copied by `pubsub copy`. Wait for that to end, or stop it."
+            )
 
     async def _open(self, address: Address, connection: Connection) -> None:
+        await self._check_alone(address, connection)
         streams = self._streams = Streams(connection, self._wait_s)
         names = self._names = Names(address.prefix)
         opening = Opening(address, connection, streams, self._wait_s)
         await opening.check_cluster()
-        replicas = await opening.replicas(f"{address.prefix}_{BUCKETS[0]}")
+        replicas = self._replicas = await opening.replicas(f"{address.prefix}_{BUCKETS[0]}")
         streams.replicated = replicas > 1
         await opening.make_buckets([f"{address.prefix}_{one}" for one in BUCKETS], replicas)
         await opening.check_version(self._bucket(address, "meta", VersionRecord))
@@ -231,10 +263,14 @@ class JetStreamStore:
     async def find_commit(self, batch: Batch) -> Commit | None:
         return await self._appender.find(batch)
 
-    async def read(self, topic_id: int, seq: int, limit_bytes: int) -> list[StoredBlock]:
+    async def read(
+        self, topic_id: int, seq: int, limit_bytes: int, head: int = 0
+    ) -> list[StoredBlock]:
         try:
-            records = await self._topics.stream_of(topic_id).read(seq, limit_bytes)
+            records = await self._topics.stream_of(topic_id).read(seq, limit_bytes, head)
         except TopicGone:
+            if head and await self._topics.exists(topic_id):
+                raise StoreLost(f"the stream of topic {topic_id} is missing") from None
             return []
         emails = await self._accounts.emails(
             {account for record in records for account in record.preface.publishers}
@@ -289,6 +325,27 @@ class JetStreamStore:
             raise StoreLost("there is no connection")
         await self._connection.tell(f"{self._names.prefix}.news", news.encode())
 
+    def _hear(self, news: str | None) -> None:
+        if news != "":  # which asks only whether somebody hears it
+            assert self._heard is not None
+            self._heard(news)
+
+    def _hear_alone(self, news: str | None) -> None:
+        self._alone_lost |= news is None
+
+    # copying
+
+    @property
+    def parts(self) -> "Parts":
+        """What a copy is made of, and made with, once it is open.
+
+        Raises:
+            StoreLost: the connection broke since, so that brokers may have come between.
+        """
+        if self._alone_lost:
+            raise StoreLost("the connection that kept brokers away was lost")
+        return Parts(self._streams, self._names, self._accounts, self._topics, self._replicas)
+
     async def _still_there(self, cursors: Cursors) -> Cursors:
         """Return `cursors` without those of topics that are gone."""
         if cursors.keys() <= {one.id for one in self._topics.known()}:
@@ -305,6 +362,31 @@ class JetStreamStore:
 
     def _bucket(self, address: Address, name: str, kind: type[T]) -> Bucket[T]:
         return Bucket(self._streams, f"{address.prefix}_{name}", kind)
+
+
+def news_subject(address: Address) -> str:
+    return f"{address.prefix}.news"
+
+
+def alone_subject(address: Address) -> str:
+    return f"{address.prefix}.alone"
+
+
+async def is_heard(connection: Connection, subject: str) -> bool:
+    """Whether a broker or a copy listens to `subject`: the server says where nobody does.
+
+    It is asked again where it is silent, as one that is busy is for a while. Those who are meant
+    never answer; a stream of another program does, of which the opening tells.
+    """
+    for timeout_s in HEARD_TIMEOUTS_S:
+        try:
+            await connection.ask(subject, timeout_s=timeout_s)
+        except NobodyAnswers:
+            return False
+        except NoAnswer:
+            continue
+        return False
+    return True
 
 
 async def _unless_gone(

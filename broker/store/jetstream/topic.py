@@ -10,7 +10,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -99,14 +99,14 @@ class TopicStream:
 
     # adding
 
-    async def begin(self) -> None:
-        """Write the first message of a stream that has just been made.
+    async def begin(self, head: int = 0, time_us: int | None = None) -> None:
+        """Write the first message of a stream that has just been made, and stands at `head`.
 
         It is not known everywhere yet, so nobody may answer at first.
         """
-        place = Place(0, 0)
+        place = Place(0, head)
         then = after(place, None, secrets.randbits(62))
-        headers, payload = written(place, then, now_us(), Preface(), b"")
+        headers, payload = written(place, then, time_us or now_us(), Preface(), b"")
         with suppress(WrongLast):  # it has begun already
             await self._streams.write_patiently(self._subject, payload, headers)
 
@@ -181,6 +181,51 @@ class TopicStream:
         await self.turn.appended(then, began)
         return place
 
+    async def add_all(self, blocks: Sequence[tuple[NewBlock, int, int]]) -> None:
+        """Write blocks, each with its batch and time, without waiting for one after the other.
+
+        Only for whoever is alone. Were somebody else to write meanwhile, a block might be stored
+        without the one before it; this is told then.
+        """
+        async with self.writing:
+            place = await self.place()
+            writes = []
+            for block, batch, time_us in blocks:
+                then = after(place, block, batch)
+                preface = Preface(tuple(block.publishers))
+                writes.append(self._write_alone(place, then, time_us, preface, block.bodies))
+                place = then
+            self._place = None  # until there are answers
+            for result in await asyncio.gather(*writes, return_exceptions=True):
+                if result is not None:
+                    raise result
+            self._place = place
+
+    async def stand(self, head: int, time_us: int) -> int:
+        """Write that the topic stands at `head`, or further; return the sequence of that.
+
+        Only for whoever is alone.
+        """
+        async with self.writing:
+            place = await self.place()
+            place = replace(place, head=max(place.head, head))
+            then = after(place, None, secrets.randbits(62))
+            self._place = None
+            await self._write_alone(place, then, time_us, Preface(), b"")
+            self._place = then
+            return then.sequence
+
+    async def _write_alone(
+        self, place: Place, then: Place, time_us: int, preface: Preface, bodies: bytes
+    ) -> None:
+        headers, payload = written(place, then, time_us, preface, bodies)
+        try:
+            await self._streams.write(self._subject, payload, headers)
+        except WrongLast as error:
+            raise StoreRefused(f"somebody else writes to the stream {self._name}") from error
+        self._stored = max(self._stored, then.sequence)
+        self._places.add(then.sequence, then.head)
+
     async def fence(self, account: int, producer: str, epoch: int) -> int:
         """Write a fence against the producer's sessions before `epoch`; return its sequence."""
         while True:
@@ -236,9 +281,15 @@ class TopicStream:
                 self._oldest, self._newest = remembered(oldest), remembered(newest)
                 return oldest, newest
 
-    async def read(self, seq: int, limit_bytes: int) -> list[Record]:
-        """Return the block that holds `seq` and those after it, as `Store.read` does."""
+    async def read(self, seq: int, limit_bytes: int, head: int = 0) -> list[Record]:
+        """Return the block that holds `seq` and those after it, as `Store.read` does.
+
+        A server that led once, and does not know yet that it does so no more, tells of a stream
+        that ends too early: then nothing is told of what it lacks.
+        """
         oldest, newest = await self.ends()
+        if newest.place.head < head:
+            raise StoreLost("a server of NATS does not have yet what has been stored")
         if seq > newest.place.head:
             return []
         start = await self.seek(seq, oldest, newest)

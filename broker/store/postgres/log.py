@@ -171,6 +171,17 @@ class BlockWriter:
             asked = connection.fetchval(_LOCK_SHARED, self._number, timeout=CONNECT_TIMEOUT_S)
         return bool(await asked)
 
+    @property
+    def held_connection(self) -> asyncpg.Connection:
+        """The connection, which holds the lock.
+
+        Raises:
+            StoreLost: there is none any more.
+        """
+        if self._connection is None or self._connection.is_closed():
+            raise StoreLost("the connection that kept brokers away is lost")
+        return self._connection
+
     async def close(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:

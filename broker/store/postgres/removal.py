@@ -57,7 +57,7 @@ CROSS JOIN LATERAL (
 WHERE topics.head IS DISTINCT FROM small.head
 """
 
-_TAKE_OUT = """
+TAKE_OUT = """
 WITH oldest AS (
     SELECT first_seq FROM blocks
     WHERE topic_id = $1 AND first_seq <= $2 AND first_seq + count - 1 <= $2
@@ -108,7 +108,7 @@ class Remover:
         with translated():
             async with self._connections.borrowed() as connection:
                 tail: int | None = await connection.fetchval(
-                    _TAKE_OUT, topic_id, up_to, CHUNK_BLOCKS
+                    TAKE_OUT, topic_id, up_to, CHUNK_BLOCKS
                 )
                 return tail
 

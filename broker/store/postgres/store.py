@@ -11,6 +11,7 @@ from urllib.parse import unquote
 import asyncpg
 
 from broker.store.embedded import EmbeddedPostgres
+from broker.store.embedded.folder import Folder
 from broker.store.errors import StoreLost, StoreRefused, StoreUnusable
 from broker.store.interface import (
     Account,
@@ -86,10 +87,10 @@ class PostgresStore:
     ) -> None:
         self._allow_unsafe = allow_unsafe
         self._alone = alone  # no other broker can come to this database
-        self._news = NewsChannel(self._connect)
+        self._news = NewsChannel(self.connect)
         self._wait_s = wait_s
         self._connections: Connections | None = None
-        self._told = _without_password(url)
+        self._told = without_password(url)
         self._target: dict[str, Any] = {"dsn": url}
 
     async def open(self) -> None:
@@ -179,7 +180,9 @@ class PostgresStore:
     async def find_commit(self, batch: Batch) -> Commit | None:
         return await self._writer.find(batch)
 
-    async def read(self, topic_id: int, seq: int, limit_bytes: int) -> list[StoredBlock]:
+    async def read(
+        self, topic_id: int, seq: int, limit_bytes: int, head: int = 0
+    ) -> list[StoredBlock]:
         return await self._reader.read(topic_id, seq, limit_bytes)
 
     async def expired(
@@ -211,6 +214,27 @@ class PostgresStore:
     async def tell(self, news: str) -> None:
         await self._news.tell(news)
 
+    # copying
+
+    @property
+    def connections(self) -> Connections:
+        """The connections for reading, once it is open."""
+        assert self._connections is not None, "the store is not open"
+        return self._connections
+
+    @property
+    def locked_connection(self) -> asyncpg.Connection:
+        """The one that holds the lock: what is done on it is done while no broker can serve.
+
+        Raises:
+            StoreLost: it is gone, and the lock with it.
+        """
+        return self._writer.held_connection
+
+    async def connect(self) -> asyncpg.Connection:
+        """Return a connection of the caller's own, whether the store is open or not."""
+        return await asyncpg.connect(**self._target, timeout=CONNECT_TIMEOUT_S)
+
     # opening and closing
 
     async def _open(self) -> None:
@@ -231,9 +255,6 @@ class PostgresStore:
         if self.shared:
             await self._news.open()
 
-    async def _connect(self) -> asyncpg.Connection:
-        return await asyncpg.connect(**self._target, timeout=CONNECT_TIMEOUT_S)
-
     async def _connect_once_up(self) -> asyncpg.Connection:
         """Connect; a server that says that it is starting, or recovering, is waited for."""
         loop = asyncio.get_running_loop()
@@ -241,7 +262,7 @@ class PostgresStore:
         told_so = False
         while True:
             try:
-                return await self._connect()
+                return await self.connect()
             except asyncpg.CannotConnectNowError as error:
                 if loop.time() > deadline:
                     raise
@@ -307,7 +328,7 @@ class PostgresStore:
             )
 
     async def _take_lock(self) -> None:
-        self._writer = BlockWriter(self._connect, alone=self._alone)
+        self._writer = BlockWriter(self.connect, alone=self._alone)
         if await self._writer.open():
             return
         loop = asyncio.get_running_loop()
@@ -315,12 +336,21 @@ class PostgresStore:
         self._tell_that_it_waits()
         while not await self._writer.open():
             if loop.time() > deadline:
-                raise StoreUnusable(
-                    f"Another broker is serving the database at {self._told}, and shares it with"
-                    " none: one of an older release. Connect to that one, stop it first, or give"
-                    " this one a database of its own."
-                )
+                raise StoreUnusable(self._in_use)
             await asyncio.sleep(POLL_S)
+
+    @property
+    def _in_use(self) -> str:
+        if self._alone:
+            return (
+                f"The database at {self._told} is in use: brokers are serving it, or it is being"
+                " copied. Stop them first, all of them, or wait for the copy to end."
+            )
+        return (
+            f"Another broker is serving the database at {self._told}, and shares it with none: one"
+            " of an older release; or `pubsub copy` is copying it. Connect to that one, stop it"
+            " first, or give this one a database of its own."
+        )
 
     def _tell_that_it_waits(self) -> None:
         _logger.warning(
@@ -344,6 +374,7 @@ class EmbeddedStore(PostgresStore):
 
     def __init__(self, data_dir: Path, *, wait_s: float = 30.0) -> None:
         super().__init__("", wait_s=wait_s, alone=True)
+        self.folder = Folder(data_dir)
         self._server = EmbeddedPostgres(data_dir)
         self._told = str(data_dir)
 
@@ -376,7 +407,7 @@ def _remedy(error: Exception) -> str:
     )
 
 
-def _without_password(url: str) -> str:
+def without_password(url: str) -> str:
     # Not urlsplit: it raises for some URLs, and ends the password at a slash.
     place, _, query = url.partition("://")[2].partition("?")
     place = place.rpartition("@")[2]

@@ -12,12 +12,12 @@ from app.demo.drawing import Drawing
 from app.demo.events import Event, Mark, Pane
 from app.demo.outcome import Outcome
 from app.demo.play import Play
+from app.demo.postgres import TemporaryPostgres
 from app.demo.presenter import Phase, Said
 from app.demo.scene import Place, Scene
 from app.demo.stage import Stage
 from app.demo.steps import STEPS
 from app.screens.symbols import symbols
-from broker.store.embedded import Address
 from broker.store.errors import StoreUnusable
 from clients import Phase as Connection
 from clients import State
@@ -25,14 +25,11 @@ from tests.app.demo.conftest import Shown
 from tests.app.frames import SIZES, Looks, frame, settled, until
 
 
-class NeverThere:
+class NeverThere(TemporaryPostgres):
     """PostgreSQL that takes for ever to start."""
 
-    async def start(self) -> Any:
+    async def start(self) -> None:
         await asyncio.Event().wait()
-
-    async def stop(self) -> None:
-        pass
 
 
 def fill(scene: Scene) -> None:
@@ -66,7 +63,7 @@ async def set_as(pilot: Any, outcome: Outcome | None, said: str = "") -> None:
     assert isinstance(app, DemoApp)
     await until(pilot, "Starting PostgreSQL")
     presenter = app.presenter
-    stage = Stage(Address("", 0, "", ""), presenter.scene)
+    stage = Stage(NeverThere(), presenter.scene)
     stage.broker, stage.port = NoBroker(), 3000  # type: ignore[assignment]
     presenter.play = Play(stage)
     presenter.play.outcomes += [outcome or Outcome(True, "", "")] * 4
@@ -80,7 +77,7 @@ async def set_as(pilot: Any, outcome: Outcome | None, said: str = "") -> None:
 async def test_the_screen_at_each_size(
     shown: Shown, frames: SnapshotAssertion, size: tuple[int, int]
 ) -> None:
-    async with shown(size, postgres=NeverThere(), speed=1.0) as pilot:
+    async with shown(size, stores=NeverThere(), speed=1.0) as pilot:
         await until(pilot, "Starting PostgreSQL")
         assert await settled(pilot, frames(name="starting")) == frames
         await set_as(pilot, Outcome(True, "", "4 unread in order, then 1 live"))
@@ -94,21 +91,21 @@ async def test_a_failed_step_at_each_size(
     shown: Shown, frames: SnapshotAssertion, size: tuple[int, int]
 ) -> None:
     failed = Outcome(False, "eve: 4 messages, 'one' to 'four'", "eve: 'one', 'three', 'four'")
-    async with shown(size, postgres=NeverThere(), speed=1.0) as pilot:
+    async with shown(size, stores=NeverThere(), speed=1.0) as pilot:
         await set_as(pilot, failed)
         assert await settled(pilot, frames) == frames
 
 
-class NoPostgres(NeverThere):
+class NoPostgres(TemporaryPostgres):
     """PostgreSQL that cannot start."""
 
-    async def start(self) -> Any:
+    async def start(self) -> None:
         raise StoreUnusable("There is no room on the disk of /tmp/pubsub-demo.")
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
 async def test_each_phase_at_each_size(shown: Shown, looks: Looks, size: tuple[int, int]) -> None:
-    async with shown(size, postgres=NeverThere(), speed=1.0) as pilot:
+    async with shown(size, stores=NeverThere(), speed=1.0) as pilot:
         await set_as(pilot, None)
         app = pilot.app
         assert isinstance(app, DemoApp)
@@ -134,14 +131,14 @@ async def test_each_phase_at_each_size(shown: Shown, looks: Looks, size: tuple[i
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
 async def test_the_ends_at_each_size(shown: Shown, looks: Looks, size: tuple[int, int]) -> None:
-    async with shown(size, postgres=NoPostgres(), speed=1.0) as pilot:
+    async with shown(size, stores=NoPostgres(), speed=1.0) as pilot:
         app = pilot.app
         assert isinstance(app, DemoApp)
         await looks(pilot, "no stage")
         await pilot.press("space")
         await looks(pilot, "what to press")
         presenter = app.presenter
-        stage = Stage(Address("", 0, "", ""), presenter.scene)
+        stage = Stage(NeverThere(), presenter.scene)
         stage.broker, stage.port = NoBroker(), 3000  # type: ignore[assignment]
         presenter.play, presenter.phase, presenter.said = Play(stage), Phase.READY, Said("")
         await looks(pilot, "before the first step")
@@ -158,7 +155,7 @@ async def test_what_each_step_tells_at_each_size(
     shown: Shown, frames: SnapshotAssertion, size: tuple[int, int]
 ) -> None:
     """Before it is over and afterwards; the panes above are left out."""
-    async with shown(size, postgres=NeverThere(), speed=1.0) as pilot:
+    async with shown(size, stores=NeverThere(), speed=1.0) as pilot:
         await set_as(pilot, None)
         app = pilot.app
         assert isinstance(app, DemoApp)
@@ -181,7 +178,7 @@ def _narration(app: App[Any]) -> str:
 async def test_the_screen_in_ascii_has_no_other_character(
     shown: Shown, frames: SnapshotAssertion
 ) -> None:
-    async with shown(postgres=NeverThere(), speed=1.0, ascii_only=True) as pilot:
+    async with shown(stores=NeverThere(), speed=1.0, ascii_only=True) as pilot:
         await set_as(pilot, Outcome(True, "", "3 ✓✓; all there"), said="stored as 4")
         assert await settled(pilot, frames) == frames
         assert frame(pilot.app).isascii()

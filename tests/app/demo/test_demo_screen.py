@@ -1,6 +1,7 @@
 """The presenter's screen: every key a presenter presses, on a real stage."""
 
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,12 +9,15 @@ from textual.pilot import Pilot
 
 from app.demo.app import DemoApp
 from app.demo.events import Pane
+from app.demo.jetstream import GivenJetStream
 from app.demo.outcome import Missed
+from app.demo.postgres import TemporaryPostgres
 from app.demo.stage import Stage
 from app.demo.steps import STEPS, Step
 from broker.store.errors import StoreUnusable
 from tests.app.demo.conftest import Shown
 from tests.app.frames import gone, until
+from tests.nats import NatsServer
 
 PATIENCE_S = 30.0
 
@@ -166,21 +170,19 @@ async def test_a_step_that_fails_shows_what_was_expected_and_what_came(
         await shows(pilot, "the step failed; r begins anew")
 
 
-class NoPostgres:
+class NoPostgres(TemporaryPostgres):
     def __init__(self) -> None:
+        super().__init__()
         self.tries = 0
 
-    async def start(self) -> Any:
+    async def start(self) -> None:
         self.tries += 1
         raise StoreUnusable("there is no room on [/x] the disk")
-
-    async def stop(self) -> None:
-        pass
 
 
 async def test_a_stage_that_cannot_be_set_says_why_and_can_be_tried_again(shown: Shown) -> None:
     nothing = NoPostgres()
-    async with shown(postgres=nothing) as pilot:
+    async with shown(stores=nothing) as pilot:
         await shows(pilot, "there is no room on [/x] the disk")
         await pilot.press("space")
         await shows(pilot, "r tries again")
@@ -240,3 +242,33 @@ async def test_help_names_every_key_and_q_leaves(shown: Shown) -> None:
         await pilot.press("q")
         await pilot.pause()
         assert pilot.app._exit
+
+
+async def test_on_nats_it_is_played_the_broker_killed_and_nothing_left(
+    shown: Shown, jetstream: str, nats: NatsServer
+) -> None:
+    before = await nats.streams()
+    async with shown(stores=GivenJetStream(jetstream)) as pilot:
+        app = pilot.app
+        assert isinstance(app, DemoApp)
+        assert "temporary data in NATS" in await shows(pilot, "real NATS JetStream")
+        await shows(pilot, "serving")
+        await play(pilot, "✓ 2 accounts and GARDEN")
+        killed = app.presenter.scene.process
+        assert killed is not None
+        # Everyone on the machine may read this, and a URL may hold a password.
+        assert b"nats:" not in Path(f"/proc/{killed}/cmdline").read_bytes()
+        await pilot.press("c")
+        await shows(pilot, f"process {killed} killed, another serves after")
+        first = await nats.streams() - before
+        await pilot.press("r")
+        await shows(pilot, "step 0 of 7")
+        await shows(pilot, "Space begins")
+        assert not first & await nats.streams()  # the stage was set afresh, on streams of its own
+    assert await nats.streams() == before
+
+
+async def test_a_nats_that_is_not_there_is_told_of(shown: Shown) -> None:
+    async with shown(stores=GivenJetStream("nats://127.0.0.1:1")) as pilot:
+        await shows(pilot, "NATS at 127.0.0.1:1 cannot be reached")
+        await shows(pilot, "r tries again")

@@ -12,7 +12,10 @@ import pytest
 from app.demo.outcome import Missed, Outcome, failure
 from app.demo.script import Script
 from app.demo.steps import STEPS
+from broker.store.jetstream import JetStreamStore
+from broker.store.jetstream.store import BUCKETS
 from clients import NoBroker
+from tests.nats import NatsServer
 from tests.patience import until
 from tests.process import PUBSUB, ROOT, environment, run
 from tests.terminal import terminal
@@ -22,7 +25,9 @@ from tests.terminal import terminal
 @pytest.mark.timeout(60)
 async def test_every_step_of_the_demonstration_does_what_it_says(tmp_path: Path) -> None:
     """Without a terminal the steps are played as text, with `--script` or not."""
-    ended = await run("demo", env={"TMPDIR": str(tmp_path), "PYTHONUTF8": "1"})
+    others = "nats://127.0.0.1:1"  # a broker's store is none of the demonstration's
+    env = {"TMPDIR": str(tmp_path), "PYTHONUTF8": "1", "PUBSUB_STORE": others}
+    ended = await run("demo", env=env)
     text = ended.out.decode()
     assert (ended.code, ended.err) == (0, ""), text
     assert text.count("\n  ok: ") == len(STEPS)
@@ -105,3 +110,67 @@ def test_an_outcome_tells_the_fault_that_was_at_the_bottom() -> None:
     assert failure("all", group) == Outcome(False, "one", "none")
     assert failure("all", NoBroker("nobody there")) == Outcome(False, "all", "nobody there")
     assert failure("all", KeyError("x")) == Outcome(False, "all", "KeyError('x')")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(60)
+async def test_on_nats_every_step_does_what_it_says_and_nothing_is_left(
+    jetstream: str, nats: NatsServer, tmp_path: Path
+) -> None:
+    operators = JetStreamStore(jetstream)
+    await operators.open()
+    await operators.close()
+    before = await nats.streams()
+    env = {"TMPDIR": str(tmp_path), "PYTHONUTF8": "1", "PUBSUB_DEMO_STORE": jetstream}
+    ended = await run("demo", "--script", env=env)
+    text = ended.out.decode()
+    assert (ended.code, ended.err) == (0, ""), text
+    assert text.count("\n  ok: ") == len(STEPS)
+    assert "real NATS JetStream" in text
+    assert "PostgreSQL" not in text
+    assert await nats.streams() == before
+    assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(60)
+async def test_a_signal_in_the_middle_leaves_nothing_in_nats(
+    jetstream: str, nats: NatsServer
+) -> None:
+    before = await nats.streams()
+    process = await asyncio.create_subprocess_exec(
+        *[*PUBSUB, "demo", "--script", "--store", jetstream],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+        env=environment({"PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"}),
+    )
+    assert process.stdout is not None
+    await process.stdout.readuntil(b"Step 1 of 7")
+    assert len(await nats.streams() - before) > len(BUCKETS)
+    process.send_signal(signal.SIGINT)
+    _, err = await process.communicate()
+    assert (process.returncode, err) == (128 + signal.SIGINT, b"")
+    assert await nats.streams() == before
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("nats://127.0.0.1:1", "NATS at 127.0.0.1:1 cannot be reached: "),
+        ("postgresql://127.0.0.1:1/x", "PostgreSQL at 127.0.0.1:1/x cannot be used: "),
+    ],
+)
+async def test_a_store_that_is_not_there_is_told_in_a_sentence(url: str, told: str) -> None:
+    ended = await run("demo", "--script", "--store", url)
+    assert (ended.code, ended.err) == (1, "")
+    assert ended.out.decode().splitlines()[-1].startswith(told)
+
+
+@pytest.mark.parametrize("how", [["--script"], ["--web", "0"]])
+async def test_what_is_no_store_is_wrong_usage(how: list[str]) -> None:
+    ended = await run("demo", *how, "--store", "mysql://me:secret@h/x\x1b[2J")
+    assert (ended.code, ended.out) == (2, b"")
+    told = ended.err.splitlines()[-1]
+    assert told == "pubsub: --store takes a URL that begins with nats:// or postgresql://"
+    assert "PUBSUB_DEMO_STORE keeps it from them" in ended.err

@@ -17,6 +17,7 @@ import pytest
 
 from app.web.server import ScreenServer
 from tests.browser import CHROMIUM, opened
+from tests.nats import NatsServer
 from tests.patience import until
 from tests.process import PUBSUB, ROOT, Ended, environment, run
 
@@ -191,3 +192,22 @@ async def test_a_port_in_use_is_told_in_one_sentence() -> None:
     assert ended.err == (
         f"pubsub: 127.0.0.1:{port} cannot be listened on: Address already in use; choose another\n"
     )
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.slow
+async def test_a_page_plays_on_the_store_that_is_named_and_removes_what_was_its_own(
+    jetstream: str, nats: NatsServer, temporary: Path
+) -> None:
+    before = await nats.streams()
+    served_demo = served("demo", "--store", jetstream, env={"TMPDIR": str(temporary)})
+    async with served_demo as server, aiohttp.ClientSession() as session:
+        socket = await session.ws_connect(server.url + "ws", params={"width": "100"})
+        said = b""
+        while b"serving" not in said:
+            said += await socket.receive_bytes()
+        assert await nats.streams() > before
+        assert [*temporary.iterdir()] == []  # no PostgreSQL of its own
+        ended = await server.stop(signal.SIGTERM)
+        assert (ended.code, ended.err) == (0, "")
+        assert await nats.streams() == before

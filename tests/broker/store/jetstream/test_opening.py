@@ -155,7 +155,7 @@ async def test_a_bucket_that_was_changed_is_told(jetstream: str, one: Side) -> N
 async def test_a_bucket_of_another_program_is_told(jetstream: str, one: Side) -> None:
     prefix = f"{one._names.prefix}x"
     await one._streams.make(
-        {"name": f"KV_{prefix}_topics", "subjects": [f"{prefix}.>"], "storage": "memory"}
+        {"name": f"KV_{prefix}_topics", "subjects": [f"{prefix}_else.>"], "storage": "memory"}
     )
     url = jetstream.replace(f"prefix={one._names.prefix}", f"prefix={prefix}")
     told = await refused(url)
