@@ -183,7 +183,10 @@ class Appender:
     async def _look_at_tried(self, attempt: Attempt, part: Part, stream: TopicStream) -> None:
         """Find out whether the block whose answer was lost is stored: if so, it is there."""
         assert part.tried is not None
-        record = await stream.at(part.tried)
+        if stream.is_not(attempt.batch.id, part.tried):
+            part.tried = None
+            return
+        record = await stream.about(part.tried)
         if record is None:
             raise StoreRefused("what is asked about was taken out before it was known")
         part.tried = None

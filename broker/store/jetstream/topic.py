@@ -123,13 +123,22 @@ class TopicStream:
                 _, last = await self._range()
             if last < self._stored:
                 raise StoreLost("an answer that is out of date")
-            newest = await self._same(self._newest, last)
-            if newest is None:
-                raise StoreLost("the stream's newest message is not to be had")
-            await self._learn_fences(newest.place)
-            self._newest, self._place = remembered(newest), newest.place
-            self._stored = last
+            place = await self.turn.told(last) or await self._place_at(last)
+            await self._learn_fences(place)
+            self._place, self._stored = place, last
         return self._place
+
+    async def _place_at(self, sequence: int) -> Place:
+        newest = await self._same(self._newest, sequence)
+        if newest is None:
+            raise StoreLost("the stream's newest message is not to be had")
+        self._newest = remembered(newest)
+        return newest.place
+
+    def is_not(self, batch: int, sequence: int) -> bool:
+        """Whether it is known already that `sequence` is of another batch."""
+        told = self.turn.known(sequence)
+        return told is not None and told.batch != batch
 
     async def add(
         self,
@@ -169,7 +178,7 @@ class TopicStream:
             raise StoreRefused(f"the stream {self._name} does not count its messages one by one")
         self._place, self._stored = then, sequence
         self._places.add(sequence, then.head)
-        self.turn.appended(began)
+        await self.turn.appended(then, began)
         return place
 
     async def add_all(self, blocks: Sequence[tuple[NewBlock, int, int]]) -> None:
@@ -331,6 +340,10 @@ class TopicStream:
         if sequence >= first:  # said by one who was the leader, and does not know better yet
             raise StoreLost(f"message {sequence} of the stream {self._name} is not to be had")
         return None
+
+    async def about(self, sequence: int) -> Record | None:
+        """Return the same, perhaps without its bodies."""
+        return await self._same(self._newest, sequence)
 
     async def _read_on(self, start: int, newest: Record, limit_bytes: int) -> list[Record]:
         """Return the blocks from the sequence `start` on, up to `newest` and the limit."""

@@ -2,48 +2,73 @@
 
 Who has just appended knows where the topic stands, and can append again at once; who came too
 late has to find out first, and comes too late again. So who comes too late says so, and whoever
-hears that leaves a pause after each of its own appends, as long as an append and a look take.
+hears that tells after each of its own appends where the topic stands now, and leaves a pause.
 """
 
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from broker.store.errors import StoreError
+from broker.store.jetstream.record import Place
 
 POLITE_S = 1.0  # for so long after somebody came too late
 SAY_EVERY_S = 0.5
 LONGEST_S = 0.1
-SHARE = 3  # how many times as long as an append a pause is
+SHARE = 1  # how many times as long as an append a pause is
 SMOOTHING = 0.2
 
 
 class Turn:
     """One topic's turns, as this broker takes them."""
 
-    def __init__(self, say: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, say: Callable[[str], Awaitable[None]]) -> None:
         self._say = say
+        self._told = Place(0, 0)  # where the topic stood when another broker told it last
+        self._news = asyncio.Event()
         self._said_at = self._polite_until = self._appended_at = float("-inf")
         self._takes_s = 0.001  # an append
 
-    def appended(self, began: float) -> None:
-        """An append that began then has been the newest."""
+    async def appended(self, place: Place, began: float) -> None:
+        """An append that began then has led to `place`."""
         self._appended_at = _now()
         self._takes_s += SMOOTHING * (self._appended_at - began - self._takes_s)
+        if self._appended_at < self._polite_until:
+            numbers = (place.sequence, place.head, place.total, place.fence, place.batch)
+            await self._wish(" ".join(map(str, numbers)))
+
+    async def told(self, sequence: int) -> Place | None:
+        """Return where the topic stands at `sequence`, if its writer tells it soon."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._takes_s):
+                while self._told.sequence < sequence:
+                    self._news.clear()
+                    await self._news.wait()
+        return self.known(sequence)
+
+    def known(self, sequence: int) -> Place | None:
+        """Return where the topic stands at `sequence`, if its writer has told it."""
+        return self._told if self._told.sequence == sequence else None
 
     async def came_too_late(self) -> None:
         """Somebody else has appended first: this broker's turn is next."""
         self._appended_at = float("-inf")
         if _now() - self._said_at > SAY_EVERY_S:
             self._said_at = _now()
-            try:
-                await self._say()
-            except StoreError:
-                return  # it is a wish, no more
+            await self._wish("")
 
-    def heard(self) -> None:
-        """Another broker came too late."""
-        self._polite_until = _now() + POLITE_S
+    def heard(self, numbers: list[int]) -> None:
+        """Another broker came too late, or tells where the topic stands."""
+        if not numbers:
+            self._polite_until = _now() + POLITE_S
+        elif len(numbers) == 5 and numbers[0] > self._told.sequence:
+            self._told = Place(*numbers)
+            self._news.set()
+
+    async def _wish(self, text: str) -> None:
+        with suppress(StoreError):  # nothing depends on it
+            await self._say(text)
 
     async def wait(self) -> None:
         """Return when it would not be rude to append."""
@@ -63,18 +88,21 @@ class Turns:
     def of(self, topic_id: int) -> Turn:
         turn = self._of.get(topic_id)
         if turn is None:
-            turn = self._of[topic_id] = Turn(lambda: self._tell(f"{self._name} {topic_id}"))
+            turn = Turn(lambda text: self._tell(f"{self._name} {topic_id} {text}"))
+            self._of[topic_id] = turn
         return turn
 
     def forget(self, topic_id: int) -> None:
         self._of.pop(topic_id, None)
 
     def heard(self, text: str | None) -> None:
-        name, _, number = (text or "").partition(" ")
-        if name != self._name and number.isascii() and number.isdigit():
-            turn = self._of.get(int(number))
-            if turn is not None:
-                turn.heard()
+        name, *parts = (text or "").split()[:8] or [""]
+        if name == self._name or not all(part.isascii() and part.isdigit() for part in parts):
+            return
+        numbers = [int(part) for part in parts]
+        turn = self._of.get(numbers[0]) if numbers else None
+        if turn is not None:
+            turn.heard(numbers[1:])
 
 
 def _now() -> float:
