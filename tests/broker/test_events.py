@@ -12,7 +12,7 @@ from broker import Broker, Settings, connection, seldom
 from broker.disk import DiskWatch
 from broker.events import Event
 from broker.seldom import AT_ONCE, Seldom
-from broker.store.errors import StoreLost, StoreRefused
+from broker.store.errors import StoreLost, StoreRefused, StoreUnusable
 from broker.store_health import REFUSAL_COUNTS_S, StoreHealth
 from tests.doubles.memory_store import MemoryStore
 from tests.wire import Wire
@@ -78,7 +78,7 @@ async def test_a_start_tells_who_serves_where_and_a_stop_that_all_is_stored(
 async def test_a_broker_that_does_not_start_tells_of_no_start_nor_stop(told: Told) -> None:
     store = MemoryStore()
     store.lose()
-    with pytest.raises(StoreLost):
+    with pytest.raises(StoreUnusable):
         await Broker(Settings(store_url="memory", port=0), store).start()
     assert told.lines == []
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT_S = 3
 RECONNECT_S = 0.1
+RESETS = 5
 PING_S = 3  # a server that is silent for two of these is left
 CLOSE_TIMEOUT_S = 5.0
 AT_A_TIME = 256  # questions of one kind that are under way together
@@ -273,10 +274,15 @@ class Connection:
 
 
 class _Failures:
-    """Counts what goes wrong while connecting: when every server has failed, that is enough."""
+    """Counts what goes wrong while connecting: when every server has failed, that is enough.
+
+    One that closes the connection is asked a few times more: it may have said why, such as a
+    wrong password, and the end of the connection has come before its words.
+    """
 
     def __init__(self, servers: int, denied: Callable[[str], None]) -> None:
         self._left = servers
+        self._resets = RESETS * servers
         self._denied = denied
         self.enough = asyncio.Event()
         self.last: Exception | None = None
@@ -286,6 +292,9 @@ class _Failures:
         if self.connected:
             if "ermissions" in str(error):
                 self._denied(_told(error))
+            return
+        if isinstance(error, ConnectionResetError) and self._resets > 0:
+            self._resets -= 1
             return
         self.last = error
         self._left -= 1
