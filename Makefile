@@ -12,7 +12,7 @@ demo: .venv/.installed
 test: .venv/.installed-test
 	$(BIN)/python -m pytest -q -n 3 -m "not slow"
 
-# Soaks, kills again and again, faults one after another, a browser.
+# Soaks, kills again and again, faults one after another, clusters, most frames, a browser.
 slow: .venv/.installed-test
 	$(BIN)/python -m pytest -q -n 3 -m slow
 

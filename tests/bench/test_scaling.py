@@ -9,6 +9,7 @@ from tests.process import run
 SCALING = [sys.executable, "-m", "bench.scaling"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("setup", ["2 brokers, one PostgreSQL", "2 workers"])
 async def test_a_set_up_is_measured_with_every_work(setup: str) -> None:
     ended = await run("--only", setup, "--rounds", "1", "--messages", "50", command=SCALING)

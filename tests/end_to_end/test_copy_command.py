@@ -117,6 +117,7 @@ async def test_a_store_goes_to_a_server_and_back_and_nobody_notices(
     assert "somebody has signed in to it. Nothing was changed" in again.err
 
 
+@pytest.mark.slow
 async def test_a_store_goes_to_jetstream_and_back_and_nobody_notices(
     data_dir: Path, jetstream: str, database: str
 ) -> None:

@@ -13,7 +13,7 @@ from broker.snapshot import CursorFigures, SessionDetail, TopicDetail
 from tests.app.dashboard.conftest import ToldServer, sessions, topics
 from tests.app.frames import SIZES, Looks, until
 
-pytestmark = pytest.mark.parametrize("size", SIZES, ids=str)
+pytestmark = [pytest.mark.slow, pytest.mark.parametrize("size", SIZES, ids=str)]
 
 CURSORS = (
     CursorFigures("ada@example.com", "topic 2", 150, 180, 200),

@@ -24,6 +24,8 @@ from clients import State
 from tests.app.demo.conftest import Shown
 from tests.app.frames import SIZES, Looks, frame, settled, until
 
+pytestmark = pytest.mark.slow
+
 
 class NeverThere(TemporaryPostgres):
     """PostgreSQL that takes for ever to start."""

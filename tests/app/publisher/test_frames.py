@@ -19,7 +19,7 @@ from tests.app.publisher.conftest import Opened, StandingClock
 
 NEVER = Backoff(first_s=3600.0, longest_s=3600.0)
 
-pytestmark = pytest.mark.parametrize("size", SIZES, ids=str)
+pytestmark = [pytest.mark.slow, pytest.mark.parametrize("size", SIZES, ids=str)]
 
 
 def client(pilot: Pilot[Any]) -> Publisher:

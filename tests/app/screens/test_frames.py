@@ -23,7 +23,7 @@ from tests.app.frames import SIZES, Looks, until
 
 MakeOptions = Callable[..., Options]
 
-pytestmark = pytest.mark.parametrize("size", SIZES, ids=str)
+pytestmark = [pytest.mark.slow, pytest.mark.parametrize("size", SIZES, ids=str)]
 
 
 @pytest.fixture
