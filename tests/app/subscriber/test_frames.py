@@ -9,7 +9,7 @@ from textual.widgets import Input
 
 from app.subscriber.receiving import Receiving
 from broker import Broker
-from clients import Publisher, Subscriber
+from clients import Phase, Publisher, State, Subscriber
 from clients.backoff import Backoff
 from tests.app.frames import SIZES, Looks, settled, until
 from tests.app.subscriber.desk import ADA, Open, subscribed, take_out, without_dates
@@ -94,6 +94,41 @@ async def test_how_a_connection_ends_at_each_size(
         await broker.stop()
         await looks(pilot, "no broker")
         await pilot.app.session.client.close()  # type: ignore[attr-defined]  # it is ours
+
+
+@pytest.mark.slow
+async def test_what_other_sessions_did_at_each_size(
+    address: str, bob: Publisher, screen: Open, looks: Looks, size: tuple[int, int]
+) -> None:
+    await subscribed(address, "orders.eu")
+    await bob.publish_many("orders.eu", ["one", "two"])
+    async with screen(size, notifications=False) as pilot:
+        await until(pilot, "row 2 of 2")
+        async with Subscriber(address, ADA) as other:
+            await bob.publish_many("orders.eu", ["three", "four"])
+            while (await anext(other)).text != "four":  # which asks for it, so "three" is confirmed
+                pass
+        await sign_in_again(pilot)
+        await looks(pilot, "read in another session")
+        async with Subscriber(address, ADA) as other:
+            await bob.delete_topic("orders.eu")
+            await bob.create_topic("orders.eu")
+            await other.subscribe("orders.eu")
+            await bob.publish("orders.eu", "anew")
+        await sign_in_again(pilot)
+        await looks(pilot, "begins anew")
+        refused = State(Phase.REFUSED, why="the account ada@example.com has been deleted")
+        pilot.app.session._on_state(refused)  # type: ignore[attr-defined]  # a SubscriberApp
+        await looks(pilot, "refused")
+
+
+async def sign_in_again(pilot: Pilot[None]) -> None:
+    """Sign in once more, after another session has taken over."""
+    await until(pilot, "taken over")
+    await pilot.press("ctrl+t")
+    await until(pilot, "Create account")
+    await pilot.press("enter")
+    await until(pilot, "● live")
 
 
 async def test_exports_and_filters_that_fail_at_each_size(
