@@ -8,11 +8,18 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from app.subscriber.receiving import Receiving
-from broker import Broker
+from broker import Broker, Settings
 from clients import Phase, Publisher, State, Subscriber
 from clients.backoff import Backoff
 from tests.app.frames import SIZES, Looks, settled, until
-from tests.app.subscriber.desk import ADA, Open, subscribed, take_out, without_dates
+from tests.app.subscriber.desk import (
+    ADA,
+    BOB,
+    Open,
+    subscribed,
+    take_out,
+    without_dates,
+)
 
 NEVER = Backoff(first_s=3600.0, longest_s=3600.0)
 
@@ -98,37 +105,47 @@ async def test_how_a_connection_ends_at_each_size(
 
 @pytest.mark.slow
 async def test_what_other_sessions_did_at_each_size(
-    address: str, bob: Publisher, screen: Open, looks: Looks, size: tuple[int, int]
+    address: str,
+    database: str,
+    broker: Broker,
+    bob: Publisher,
+    screen: Open,
+    looks: Looks,
+    size: tuple[int, int],
 ) -> None:
+    """While the screen's connection is lost, which it is twice."""
     await subscribed(address, "orders.eu")
-    await bob.publish_many("orders.eu", ["one", "two"])
+    settings = Settings(store_url=database, port=broker.port)
     async with screen(size, notifications=False) as pilot:
+        await bob.publish_many("orders.eu", ["one", "two"])
         await until(pilot, "row 2 of 2")
-        async with Subscriber(address, ADA) as other:
-            await bob.publish_many("orders.eu", ["three", "four"])
-            while (await anext(other)).text != "four":  # which asks for it, so "three" is confirmed
-                pass
-        await sign_in_again(pilot)
-        await looks(pilot, "read in another session")
-        async with Subscriber(address, ADA) as other:
-            await bob.delete_topic("orders.eu")
-            await bob.create_topic("orders.eu")
-            await other.subscribe("orders.eu")
-            await bob.publish("orders.eu", "anew")
-        await sign_in_again(pilot)
-        await looks(pilot, "begins anew")
-        refused = State(Phase.REFUSED, why="the account ada@example.com has been deleted")
-        pilot.app.session._on_state(refused)  # type: ignore[attr-defined]  # a SubscriberApp
-        await looks(pilot, "refused")
-
-
-async def sign_in_again(pilot: Pilot[None]) -> None:
-    """Sign in once more, after another session has taken over."""
-    await until(pilot, "taken over")
-    await pilot.press("ctrl+t")
-    await until(pilot, "Create account")
-    await pilot.press("enter")
-    await until(pilot, "● live")
+        client = pilot.app.session.client  # type: ignore[attr-defined]  # a SubscriberApp
+        client._backoff = NEVER
+        await bob.close()
+        await broker.stop()
+        await until(pilot, "reconnecting in")
+        async with Broker(settings), Publisher(address, BOB) as again:
+            async with Subscriber(address, ADA) as other:
+                await again.publish_many("orders.eu", ["three", "four", "five"])
+                while (await anext(other)).text != "four":
+                    pass
+            await pilot.press("r")
+            await until(pilot, "● live")
+            await again.publish("orders.eu", "six")
+            await looks(pilot, "read in another session")
+        await until(pilot, "reconnecting in")
+        async with Broker(settings):
+            async with Publisher(address, BOB) as again, Subscriber(address, ADA) as other:
+                await again.delete_topic("orders.eu")
+                await again.create_topic("orders.eu")
+                await other.subscribe("orders.eu")
+                await again.publish("orders.eu", "anew")
+            await pilot.press("r")
+            await looks(pilot, "begins anew")
+            refused = State(Phase.REFUSED, why="the account ada@example.com has been deleted")
+            pilot.app.session._on_state(refused)  # type: ignore[attr-defined]
+            await looks(pilot, "refused")
+            await client.close()
 
 
 async def test_exports_and_filters_that_fail_at_each_size(
