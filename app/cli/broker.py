@@ -210,10 +210,11 @@ def broker(
     depend on it.
     """
     from app.commands import broker as command
+    from app.commands.urls import warn_of_password
 
     store, data_dir = what_is_typed(context, store, data_dir)
     if typed(context, "store") and store is not None:
-        command.warn_of_password(store)
+        warn_of_password(store, "--store", "PUBSUB_STORE")
     options = command.Options(
         host=host,
         port=port,

@@ -68,11 +68,11 @@ def doctor(
     the options that the broker has. Exits 1 if anything is wrong.
     """
     from app.commands import doctor as command
-    from app.commands.broker import warn_of_password
+    from app.commands.urls import warn_of_password
 
     store, data_dir = what_is_typed(context, store, data_dir)
     if typed(context, "store") and store is not None:
-        warn_of_password(store)
+        warn_of_password(store, "--store", "PUBSUB_STORE")
     command.run(store, data_dir, as_json=json)
 
 
@@ -117,10 +117,10 @@ def copy(
     PUBSUB_COPY_TO: everyone on this machine sees what is typed.
     """
     from app.commands import copy as command
-    from app.commands.passwords import warn_of_url
+    from app.commands.urls import warn_of_password
 
     if typed(context, "copy_from"):
-        warn_of_url(copy_from, "--from", "PUBSUB_COPY_FROM")
+        warn_of_password(copy_from, "--from", "PUBSUB_COPY_FROM")
     if typed(context, "copy_to"):
-        warn_of_url(copy_to, "--to", "PUBSUB_COPY_TO")
+        warn_of_password(copy_to, "--to", "PUBSUB_COPY_TO")
     command.run(command.Options(copy_from, copy_to))

@@ -84,9 +84,9 @@ def demo(
     you name, and a free port; nothing of yours is touched.
     """
     if demo_store is not None and typed(context, "demo_store"):
-        from app.commands.broker import warn_of_password
+        from app.commands.urls import warn_of_password
 
-        warn_of_password(demo_store, "PUBSUB_DEMO_STORE")
+        warn_of_password(demo_store, "--store", "PUBSUB_DEMO_STORE")
     if web is not None:
         from app.commands import web as web_command
 

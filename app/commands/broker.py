@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import logging
-import re
 import resource
 import signal
 import sys
@@ -165,15 +164,6 @@ def _wrong_retention(options: Options) -> str | None:
     except NotAnAmount as error:
         return str(error)
     return None
-
-
-def warn_of_password(store: str, variable: str = "PUBSUB_STORE") -> None:
-    """Tell whoever typed the URL `store` with a password who can see it."""
-    if re.search(r"://[^/@]*:[^/@]*@|[?&]password=", store):
-        say(
-            "the password in --store can be seen by everyone on this machine, in the list of"
-            f" processes; {variable} keeps it from them"
-        )
 
 
 def _raise_file_limit() -> None:

@@ -1,7 +1,6 @@
 """Asking a person for a password: on the terminal, never shown, never an argument."""
 
 import os
-import re
 import sys
 from getpass import getpass
 
@@ -32,14 +31,3 @@ def new_password() -> str:
     """Return PUBSUB_NEW_PASSWORD, or what is typed twice."""
     given = os.environ.get("PUBSUB_NEW_PASSWORD")
     return given if given is not None else ask("New password", twice=True)
-
-
-def warn_of_url(url: str, option: str, variable: str) -> None:
-    """Tell whoever typed a URL with a password in it who can see that."""
-    if re.search(r"://[^/@]*:[^/@]*@|[?&]password=", url):
-        print(
-            f"pubsub: the password in {option} can be seen by everyone on this machine, in the list"
-            f" of processes; {variable} keeps it from them",
-            file=sys.stderr,
-            flush=True,
-        )
