@@ -110,6 +110,7 @@ async def test_a_second_signal_ends_them_at_once(data_dir: Path) -> None:
     await gone(workers.values())
 
 
+@pytest.mark.slow
 async def test_each_worker_has_a_port_of_its_own_for_metrics(data_dir: Path) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

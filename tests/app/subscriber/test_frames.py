@@ -24,6 +24,7 @@ from tests.app.subscriber.desk import (
 NEVER = Backoff(first_s=3600.0, longest_s=3600.0)
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.usefixtures("never_seen"),
     pytest.mark.parametrize("size", SIZES, ids=str),
 ]
@@ -103,7 +104,6 @@ async def test_how_a_connection_ends_at_each_size(
         await pilot.app.session.client.close()  # type: ignore[attr-defined]  # it is ours
 
 
-@pytest.mark.slow
 async def test_what_other_sessions_did_at_each_size(
     address: str,
     database: str,

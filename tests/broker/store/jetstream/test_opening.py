@@ -101,6 +101,7 @@ async def test_messages_that_may_be_too_small_are_told(tmp_path: Path) -> None:
 
 
 @needs_nats
+@pytest.mark.slow
 async def test_a_permission_that_is_lacking_is_told(tmp_path: Path) -> None:
     settings = (
         "authorization { users: [{ user: pubsub, password: secret,"
