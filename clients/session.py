@@ -38,6 +38,10 @@ from protocol.requests import (
 # What a broker says when it ends a session that is not to be begun again by itself.
 _FOR_GOOD = (Reason.TAKEN_OVER, Reason.ACCOUNT_DELETED)
 
+# A sign-in that was given up may be carried out so long after, by a broker that waited for its
+# store, and takes over from the session that was begun at another one instead.
+_GIVEN_UP_S = 60.0
+
 
 class Session:
     """A signed-in account, as an asynchronous context manager.
@@ -77,6 +81,7 @@ class Session:
         self._session: Link | None = None  # the same, while it is signed in
         self._live: asyncio.Future[Link] | None = None
         self._ended: SessionEnded | None = None
+        self._given_up_at = float("-inf")  # a sign-in that had no answer, on the loop's clock
         self._opened = False
         self._closed = False
         self._retry = asyncio.Event()
@@ -290,7 +295,10 @@ class Session:
                 raise Unanswered(link.lost.result())  # right after the reply
         except (TimeoutError, Unanswered) as error:
             link.abort("")
-            raise self._ended or not_signed_in(link, address, error, self._timeout_s) from error
+            why = not_signed_in(link, address, error, self._timeout_s)
+            if isinstance(why, NoBroker):
+                self._given_up_at = asyncio.get_running_loop().time()
+            raise self._ended or why from error
         except BaseException:
             link.abort("")
             raise
@@ -313,7 +321,7 @@ class Session:
         while True:
             why = await until_lost(link, self._heartbeat_s)
             notice = link.notice
-            if notice is not None and notice.reason in _FOR_GOOD:
+            if notice is not None and notice.reason in _FOR_GOOD and not self._by_us(notice.reason):
                 self._end(Phase.CLOSED, why)
                 return
             try:
@@ -325,6 +333,13 @@ class Session:
                 changed = notice is not None and notice.reason == Reason.PASSWORD_CHANGED
                 self._end(phase, why if changed else str(refused), refused.reason)
                 return
+
+    def _by_us(self, reason: str) -> bool:
+        """Whether what took over may be a sign-in of our own that was given up: asked for once."""
+        since_s = asyncio.get_running_loop().time() - self._given_up_at
+        if reason == Reason.TAKEN_OVER:
+            self._given_up_at = float("-inf")
+        return reason == Reason.TAKEN_OVER and since_s < _GIVEN_UP_S
 
     async def _reconnect(self, why: str) -> Link:
         """Try until a broker lets us in again, or refuses us."""
@@ -339,7 +354,7 @@ class Session:
             except NoBroker as error:
                 why = str(error)
             except RequestRefused as refused:
-                if refused.reason not in PASSING:
+                if refused.reason not in PASSING and not self._by_us(refused.reason):
                     raise
                 why = str(refused)
         raise AssertionError("counting ends never")

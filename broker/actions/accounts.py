@@ -86,6 +86,7 @@ async def _sign_in_asking(
         hub.take_over(key, session)
         # Once it is known what became of the publishes before, the mark is final.
         await _find_out(hub)
+        _check_still_holds(hub, session, key)  # or the client went to another broker meanwhile
         mark = await hub.store.begin_producer(account.id, request.producer)
         if mark is None:
             raise account_gone(account)
@@ -114,6 +115,7 @@ async def _sign_in_subscriber(
     hub.take_over(account.id, session)
     # What the session before it confirmed is saved first, or it would be read out of date.
     await hub.saver.save()
+    _check_still_holds(hub, session, account.id)  # or the client went to another broker meanwhile
     epoch = await hub.store.begin_session(account.id)
     if epoch is None:
         raise account_gone(account)

@@ -1,6 +1,8 @@
 """Several brokers on one store: one order for all, sessions that move, news that get lost."""
 
 import asyncio
+import socket
+import struct
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +12,7 @@ import pytest
 from broker import Broker, Settings, neighbours
 from broker.neighbours import Here, Neighbours, TopicsChanged
 from broker.store.errors import StoreLost
-from broker.store.interface import Store
+from broker.store.interface import Credentials, Store
 from tests.wire import Wire, until
 
 SUCCESS = {"action": "success", "code": 0}
@@ -191,6 +193,39 @@ async def test_a_producer_is_taken_over_at_another_broker_and_nothing_is_stored_
     page = await owner.ask("history", topic_name="T", after=0, limit=10)
     stored = [text for one in page["blocks"] for text in one["messages"]]
     assert stored == ["1", "2", "beside"]
+
+
+@pytest.mark.parametrize("role", ["publisher", "subscriber"])
+async def test_a_sign_in_that_was_given_up_takes_over_from_nobody(
+    pair: Pair, role: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store was away at one broker, and the client has gone to the other meanwhile."""
+    keys = {"producer": "till"} if role == "publisher" else {}
+    await (await pair.create(pair.one, "who@b.c", role)).close()
+    store, going_on, asked = pair.one._store, asyncio.Event(), asyncio.Event()
+    credentials = store.credentials
+
+    async def slowly(email: str) -> Credentials | None:
+        asked.set()
+        await going_on.wait()
+        return await credentials(email)
+
+    monkeypatch.setattr(store, "credentials", slowly)
+    given_up = await pair.open(pair.one)
+    given_up.send("connect", user_email="who@b.c", version=2, **keys)
+    await asked.wait()
+    # As a client does that gives up; one that only ends its sending side still wants an answer.
+    linger = struct.pack("ii", 1, 0)
+    given_up.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    given_up.writer.transport.abort()
+    await until(lambda: not pair.one._connections)
+    elsewhere = await pair.sign_in(pair.other, "who@b.c", **keys)
+    going_on.set()
+    await until(lambda: not pair.one._hub._tasks)
+    assert (await elsewhere.ask("ping"))["action"] == "success"
+    later = await pair.sign_in(pair.one, "who@b.c", **keys)
+    assert (await elsewhere.read())["reason"] == "taken_over"
+    assert (await later.ask("ping"))["action"] == "success"
 
 
 async def test_a_topic_deleted_at_one_broker_is_gone_at_the_other(pair: Pair) -> None:

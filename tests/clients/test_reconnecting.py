@@ -415,6 +415,27 @@ async def test_taken_over_ends_the_session_without_another_try(fake: FakeBroker)
     await client.close()
 
 
+async def test_a_sign_in_of_its_own_that_was_given_up_does_not_end_the_session(
+    fake: FakeBroker,
+) -> None:
+    """It may have waited for the store of another broker, and be carried out after all."""
+    watch = Watch()
+    client = subscriber(fake, on_state=watch)
+    peer = await opened(client, fake)
+    peer.cut()
+    given_up = await fake.accept()
+    await given_up.read()
+    given_up.cut()
+    peer = await fake.signed_in(user_type="subscriber")
+    await watch.next(Phase.LIVE)
+    peer.dismiss("taken_over", "a newer session")
+    peer = await fake.signed_in(user_type="subscriber")
+    await watch.next(Phase.LIVE)
+    peer.dismiss("taken_over", "a newer session")  # that is somebody else
+    assert (await watch.next(Phase.CLOSED)).why == "a newer session"
+    await client.close()
+
+
 @pytest.mark.parametrize("with_id", [True, False])
 async def test_taken_over_while_signing_in_again_ends_the_session(
     fake: FakeBroker, with_id: bool
