@@ -7,7 +7,7 @@ lost, doubled or reordered or a server failed, 2 wrong usage, 130 interrupted.
 import argparse
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -37,9 +37,24 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     heading = about(" ".join(["python -m bench.peers", *sys.argv[1:]]))
     allow_many_connections()
-    try:
+
+    def measured() -> list[Row]:
         with tempfile.TemporaryDirectory(prefix="pubsub-peers-", dir=options.dir) as folder:
-            rows = _measured(options, Path(folder))
+            return _measured(options, Path(folder))
+
+    return report(measured, heading, as_page=options.markdown)
+
+
+def report(
+    measured: Callable[[], list[Row]],
+    heading: Mapping[str, str],
+    *,
+    as_page: bool,
+    what: str = "server",
+) -> int:
+    """Print the table of what is measured, or why it cannot be; return the exit code."""
+    try:
+        rows = measured()
     except Wrong as wrong:
         print(f"WRONG: {wrong}", file=sys.stderr)
         return FAILED
@@ -50,9 +65,9 @@ def main(arguments: list[str] | None = None) -> int:
         return INTERRUPTED
     finally:
         heard_again()
-    if options.markdown:
+    if as_page:
         print(*(f"- {name}: {value}" for name, value in heading.items()), "", sep="\n")
-    print(shown(rows, markdown if options.markdown else table), end="")
+    print(shown(rows, markdown if as_page else table, what=what), end="")
     return 0
 
 

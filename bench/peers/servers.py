@@ -6,7 +6,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,7 +55,7 @@ def running(peer: Peer, folder: Path) -> Iterator[Target]:
         raise Missing(f"{peer.program} is not installed: apt-get install {peer.package}")
     peer.needs(program)
     folder.mkdir()
-    port = _free_port()
+    (port,) = free_ports(1)
     with (folder / "log").open("wb") as log:
         process = spawn(
             [*peer.command(program, port, folder)],
@@ -68,7 +68,7 @@ def running(peer: Peer, folder: Path) -> Iterator[Target]:
         _wait_until_there(peer, process, ("127.0.0.1", port), folder)
         yield Target([("127.0.0.1", port)], process.pid)
     finally:
-        _stop(process)
+        stop(process)
 
 
 def _wait_until_there(
@@ -85,7 +85,8 @@ def _wait_until_there(
     raise BrokerFailed(f"{peer.name} did not start: {said}")
 
 
-def _stop(process: "subprocess.Popen[bytes]") -> None:
+def stop(process: "subprocess.Popen[bytes]") -> None:
+    """Have a server end; one that does not is killed."""
     process.terminate()
     try:
         process.wait(STOP_LIMIT_S)
@@ -94,12 +95,13 @@ def _stop(process: "subprocess.Popen[bytes]") -> None:
         process.wait()
 
 
-def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
-    assert isinstance(port, int)
-    return port
+def free_ports(count: int) -> list[int]:
+    """Return ports of loopback that nobody has at the moment."""
+    with ExitStack() as stack:
+        taken = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in taken:
+            one.bind(("127.0.0.1", 0))
+        return [int(one.getsockname()[1]) for one in taken]
 
 
 def _redis(fsync: str) -> Callable[[str, int, Path], Sequence[str]]:

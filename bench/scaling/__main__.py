@@ -11,18 +11,15 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from bench.checking import Wrong
-from bench.interrupting import heard_again, undisturbed_end
+from bench.interrupting import undisturbed_end
 from bench.machine import about
 from bench.measuring import allow_many_connections
-from bench.peers.__main__ import FAILED, INTERRUPTED, measure
+from bench.peers.__main__ import measure, report
 from bench.peers.servers import Missing
-from bench.peers.table import Row, shown
+from bench.peers.table import Row
 from bench.progress import say
 from bench.scale import Scale
 from bench.scaling.setups import SETUPS, Setup
-from bench.tables import markdown, table
-from bench.target import BrokerFailed
 from bench.works import Works
 
 READERS = 2  # processes of the subscribers of fanout, so that brokers share them
@@ -34,25 +31,12 @@ def main() -> int:
     allow_many_connections()
     scale = Scale() if options.messages is None else Scale().of(options.messages)
     scale = replace(scale, rounds=options.rounds)
-    rows = []
-    try:
-        for setup in SETUPS:
-            if options.only in setup.name:
-                rows.append(_measured(setup, scale, options.version))
-    except Wrong as wrong:
-        print(f"WRONG: {wrong}", file=sys.stderr)
-        return FAILED
-    except (BrokerFailed, OSError) as error:
-        print(error, file=sys.stderr)
-        return FAILED
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    finally:
-        heard_again()
-    if options.markdown:
-        print(*(f"- {name}: {value}" for name, value in heading.items()), "", sep="\n")
-    print(shown(rows, markdown if options.markdown else table, what="set-up"), end="")
-    return 0
+
+    def measured() -> list[Row]:
+        chosen = [setup for setup in SETUPS if options.only in setup.name]
+        return [_measured(setup, scale, options.version) for setup in chosen]
+
+    return report(measured, heading, as_page=options.markdown, what="set-up")
 
 
 def _measured(setup: Setup, scale: Scale, version: int) -> Row:

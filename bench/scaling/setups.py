@@ -12,12 +12,11 @@ from pathlib import Path
 from urllib.parse import quote
 
 from bench.interrupting import spawn
-from bench.peers.servers import Missing
+from bench.peers.servers import Missing, free_ports, stop
 from bench.target import BrokerFailed, OwnTarget, Target
 from broker.store.embedded import EmbeddedPostgres
 
 START_LIMIT_S = 30.0
-STOP_LIMIT_S = 30.0
 
 ON_DISK = "on disk"
 WITH_KERNEL = "with the kernel of its server"
@@ -85,7 +84,7 @@ def _nats(folder: Path, count: int) -> Iterator[str]:
     program = shutil.which("nats-server")
     if program is None:
         raise Missing("nats-server is not installed: apt-get install nats-server")
-    ports, routes = _free_ports(count), _free_ports(count)
+    ports, routes = free_ports(count), free_ports(count)
     cluster = ", ".join(f"nats://127.0.0.1:{port}" for port in routes)
     with ExitStack() as stack:
         for number, (port, route) in enumerate(zip(ports, routes, strict=True)):
@@ -109,12 +108,7 @@ def _running(command: Sequence[str], folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        process.terminate()
-        try:
-            process.wait(STOP_LIMIT_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        stop(process)
 
 
 def _wait_until_there(port: int) -> None:
@@ -126,14 +120,6 @@ def _wait_until_there(port: int) -> None:
         except ConnectionRefusedError:
             time.sleep(0.02)
     raise BrokerFailed(f"nats-server did not listen on 127.0.0.1:{port}")
-
-
-def _free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        taken = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in taken:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in taken]
 
 
 SETUPS = [
