@@ -74,7 +74,6 @@ class Workers:
         self._orders = orders
         self._stop = stop
         self._kill = kill
-        self._pauses = [PAUSE_S[0]] * len(orders)
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Keep all workers serving, and return when all have stopped.
