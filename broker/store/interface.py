@@ -86,6 +86,19 @@ class NewBlock:
 
 
 @dataclass(frozen=True, slots=True)
+class Scattered:
+    """Messages to many topics, few to each, in the order they came.
+
+    Arrays in step, an entry a message: its topic and its publisher. `bodies` are their JSON
+    strings, each ended by a newline.
+    """
+
+    topic_ids: Sequence[int]
+    publishers: Sequence[int]
+    bodies: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class ProducerMark:
     """What a producer's newest stored publish is, and which before it were refused.
 
@@ -117,21 +130,27 @@ class Batch:
 
     `id` is unique among batches, so that it can be found out whether this one was stored.
     `heads` are the newest seqs the broker knew of the topics in `blocks`: a stored batch
-    lies after them.
+    lies after them. No topic is both in `blocks` and in `scattered`, and that is given only to
+    a store that `takes_scattered`.
     """
 
     id: int
     blocks: Sequence[NewBlock]
     heads: dict[int, int]
     producers: Sequence[ProducerMark] = ()
+    scattered: Scattered | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """A batch is on disk: the first seq of each of its blocks, in their order, and when."""
+    """A batch is on disk: the first seq of each of its blocks, in their order, and when.
+
+    `scattered_seqs` are those of its scattered messages, in their order.
+    """
 
     first_seqs: Sequence[int]
     committed_at: datetime
+    scattered_seqs: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,6 +315,10 @@ class Store(Protocol):
 
         A store with a bound keeps a batch block by block: a crash can leave some of them.
         """
+
+    @property
+    def takes_scattered(self) -> bool:
+        """Whether a batch may have scattered messages, which cost less than a block a topic."""
 
     @property
     def shared(self) -> bool:

@@ -331,6 +331,7 @@ class MemoryStore:
     # other brokers, of which there are none
 
     block_bytes: int | None = None
+    takes_scattered = False
     shared = False
 
     def listen(self, heard: Callable[[str | None], None]) -> None:

@@ -314,6 +314,10 @@ class JetStreamStore:
         return self._connection.max_payload - ROOM_BYTES
 
     @property
+    def takes_scattered(self) -> bool:
+        return False
+
+    @property
     def shared(self) -> bool:
         return True
 

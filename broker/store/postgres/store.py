@@ -205,6 +205,10 @@ class PostgresStore:
         return None
 
     @property
+    def takes_scattered(self) -> bool:
+        return False
+
+    @property
     def shared(self) -> bool:
         return not self._alone
 
