@@ -19,7 +19,8 @@ from bench.sender import Sender
 from bench.subscribers import Subscribers
 from broker.store.embedded import Address, EmbeddedPostgres
 from broker.store.interface import Batch, NewBlock
-from broker.store.postgres.log import BlockWriter
+from broker.store.postgres.journal import Journal
+from broker.store.postgres.lone import LoneWriter
 from broker.store.postgres.schema import migrate
 from protocol.frames import encode_bodies
 
@@ -63,7 +64,9 @@ class BareStore:
         # Where publishers differ a block names one for each message, as the broker's does.
         accounts = [number % publishers + 1 for number in range(block)] if publishers > 1 else [1]
         topic = await self._new_topic()
-        writer = BlockWriter(self._connect, alone=True)
+        journal = Journal()
+        journal.know(topic, 0)
+        writer = LoneWriter(self._connect, journal)
         assert await writer.open()
         try:
             blocks = max(1, round(count / block))

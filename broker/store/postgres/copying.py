@@ -140,6 +140,7 @@ class PostgresCopy:
         if there:
             await self._check_there()
         await self._store.open()
+        await self._store.move_journal()
 
     async def _check_there(self) -> None:
         try:

@@ -1,4 +1,4 @@
-"""Appending and reading blocks, on asyncpg connections without anything between.
+"""Appending blocks, on an asyncpg connection without anything between.
 
 One connection appends, and holds an advisory lock while it lives. The lock is what makes an
 unknown outcome knowable: once a new connection has it, the backend of the old one is gone,
@@ -8,15 +8,15 @@ share the database each has such a lock of its own, under a number that it drew.
 
 import logging
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from itertools import accumulate
 
 import asyncpg
 
 from broker.store.errors import BatchOutdated, StoreLost, StoreRefused
-from broker.store.interface import Batch, Commit, StoredBlock
-from broker.store.postgres.connections import CONNECT_TIMEOUT_S, Connections, ended
+from broker.store.interface import Batch, Commit, NewBlock, ProducerMark
+from broker.store.postgres.connections import CONNECT_TIMEOUT_S, ended
 from broker.store.postgres.faults import translated
 
 # "pubs": held by whoever appends to a database, by a broker that wants it alone against all.
@@ -42,18 +42,9 @@ Connect = Callable[[], Awaitable[asyncpg.Connection]]
 
 _logger = logging.getLogger("pubsub.store")
 
-# One round trip and one transaction: heads moved, blocks written, producers remembered.
-# Arrays run in step: $1 to $6 a block, $9 and $10 a topic, $11 to $14, $16 and $17 a producer. The
-# blocks' publishers lie one after another in $8, the refused ids of producers in $15. A block
-# whose topic is gone has no first_seq, nor has any where a producer's epoch is not the newest:
-# that fails the statement as a whole.
-_APPEND = """
-WITH {locked}moved AS (
-    UPDATE topics SET head = head + added.count
-    FROM unnest($9::integer[], $10::bigint[]) AS added (topic_id, count){joined}
-    WHERE topics.id = added.topic_id
-    RETURNING topics.id, topics.head - added.count AS base
-), remembered AS (
+# In an append: the newest publish of each producer. $11 to $14, $16 and $17 run in step, a
+# producer; the refused ids lie one after another in $15.
+REMEMBERED = """remembered AS (
     UPDATE producers
     SET last_id = mark.last_id, refused = ($15::bigint[])[first_refused + 1 : after_refused]
     FROM unnest(
@@ -63,7 +54,24 @@ WITH {locked}moved AS (
       AND producers.producer = mark.producer
       AND producers.epoch = mark.epoch
     RETURNING producers.account_id
-)
+)"""
+
+# One round trip and one transaction: heads moved, blocks written, producers remembered.
+# Arrays run in step: $1 to $6 a block, $9 and $10 a topic, and those of `REMEMBERED`. The blocks'
+# publishers lie one after another in $8. A block whose topic is gone has no first_seq, nor has any
+# where a producer's epoch is not the newest: that fails the statement as a whole.
+#
+# Brokers that lock the topics of a commit in one order cannot meet in a deadlock.
+_APPEND = f"""
+WITH locked AS MATERIALIZED (
+    SELECT id FROM topics WHERE id = ANY($9::integer[]) ORDER BY id FOR NO KEY UPDATE
+), moved AS (
+    UPDATE topics SET head = head + added.count
+    FROM unnest($9::integer[], $10::bigint[]) AS added (topic_id, count)
+    JOIN locked ON locked.id = added.topic_id
+    WHERE topics.id = added.topic_id
+    RETURNING topics.id, topics.head - added.count AS base
+), {REMEMBERED}
 INSERT INTO blocks (topic_id, first_seq, count, batch, publishers, bodies)
 SELECT block.topic_id,
        CASE WHEN (SELECT count(*) FROM remembered) = cardinality($11::integer[])
@@ -75,16 +83,6 @@ FROM unnest($1::integer[], $2::bigint[], $3::integer[], $4::integer[], $5::integ
 LEFT JOIN moved ON moved.id = block.topic_id
 RETURNING topic_id, first_seq, committed_at
 """
-
-_APPEND_ALONE = _APPEND.format(locked="", joined="")
-
-# Brokers that lock the topics of a commit in one order cannot meet in a deadlock.
-_APPEND_SHARED = _APPEND.format(
-    locked="""locked AS MATERIALIZED (
-    SELECT id FROM topics WHERE id = ANY($9::integer[]) ORDER BY id FOR NO KEY UPDATE
-), """,
-    joined="\n    JOIN locked ON locked.id = added.topic_id",
-)
 
 # Topics that have lost messages since their heads were known: by the doing of another broker.
 _TAKEN_OUT = """
@@ -114,24 +112,6 @@ JOIN blocks ON blocks.topic_id = known.topic_id AND blocks.first_seq > known.hea
 WHERE blocks.batch = $3
 """
 
-# The sum leaves a block out once those before it pass the limit. It reads only the lengths:
-# bodies lie out of line and are fetched for the rows that are returned.
-_READ = """
-SELECT first_seq, count, publishers, committed_at, bodies
-FROM (
-    SELECT *, sum(octet_length(bodies)) OVER (ORDER BY first_seq) - octet_length(bodies) AS before
-    FROM (
-        SELECT * FROM blocks
-        WHERE topic_id = $1 AND first_seq >= coalesce(
-            (SELECT max(first_seq) FROM blocks WHERE topic_id = $1 AND first_seq <= $2), $2)
-        ORDER BY first_seq
-        LIMIT 1000
-    ) AS next
-) AS summed
-WHERE before < $3
-ORDER BY first_seq
-"""
-
 
 class BlockWriter:
     """A broker's one connection that appends.
@@ -141,7 +121,6 @@ class BlockWriter:
 
     def __init__(self, connect: Connect, *, alone: bool) -> None:
         self._connect = connect
-        self._append = _APPEND_ALONE if alone else _APPEND_SHARED
         self._number = None if alone else secrets.randbits(31)
         self._connection: asyncpg.Connection | None = None
         self._backend: int | None = None  # of the connection, also after it is lost
@@ -204,9 +183,7 @@ class BlockWriter:
             connection = await self._connected()
             try:
                 with translated():
-                    rows = await connection.fetch(
-                        self._append, *_append_arguments(batch), timeout=APPEND_TIMEOUT_S
-                    )
+                    commit = await self._store(connection, batch)
             except StoreRefused as error:
                 if isinstance(error.__cause__, asyncpg.NotNullViolationError):
                     await self._tell_outdated(connection, batch)
@@ -215,6 +192,10 @@ class BlockWriter:
             self.drop()
             raise
         self._unsure_of = None
+        return commit
+
+    async def _store(self, connection: asyncpg.Connection, batch: Batch) -> Commit:
+        rows = await connection.fetch(_APPEND, *_shared_arguments(batch), timeout=APPEND_TIMEOUT_S)
         return _commit(batch, rows)
 
     async def _tell_outdated(self, connection: asyncpg.Connection, batch: Batch) -> None:
@@ -241,17 +222,20 @@ class BlockWriter:
         try:
             connection = await self._connected()
             with translated():
-                rows = await connection.fetch(
-                    _FIND,
-                    list(batch.heads),
-                    list(batch.heads.values()),
-                    batch.id,
-                    timeout=APPEND_TIMEOUT_S,
-                )
+                return await self._found(connection, batch)
         except StoreLost:
             self.drop()
             raise
-        return _commit(batch, rows) if len(rows) == len(batch.blocks) else None
+
+    async def _found(self, connection: asyncpg.Connection, batch: Batch) -> Commit | None:
+        rows = await connection.fetch(
+            _FIND,
+            list(batch.heads),
+            list(batch.heads.values()),
+            batch.id,
+            timeout=APPEND_TIMEOUT_S,
+        )
+        return _commit(batch, rows) if rows and len(rows) == len(batch.blocks) else None
 
     async def _check_nothing_is_gone(self, batch: Batch) -> None:
         """Refuse `batch`, which was not found, where it may have been there."""
@@ -305,75 +289,50 @@ class BlockWriter:
             await ended(connection.close())
 
 
-class BlockReader:
-    """Reads ranges of blocks."""
+def block_arguments(blocks: Sequence[NewBlock]) -> tuple[list[object], ...]:
+    """Return what an append takes of its blocks.
 
-    def __init__(
-        self,
-        connections: Connections,
-        find_emails: Callable[[list[int]], Awaitable[dict[int, str]]],
-    ) -> None:
-        self._connections = connections
-        self._find_emails = find_emails
-        self._emails: dict[int, str] = {}
-
-    async def read(self, topic_id: int, seq: int, limit_bytes: int) -> list[StoredBlock]:
-        with translated():
-            async with self._connections.borrowed() as connection:
-                rows = await connection.fetch(_READ, topic_id, seq, limit_bytes)
-        await self._learn({account for row in rows for account in row["publishers"]})
-        return [
-            StoredBlock(
-                row["first_seq"],
-                row["count"],
-                tuple(self._emails.get(account, "") for account in row["publishers"]),
-                row["committed_at"],
-                row["bodies"],
-            )
-            for row in rows
-            if row["first_seq"] + row["count"] > seq
-        ]
-
-    def forget(self, account: int) -> None:
-        """The account is being deleted: what it published is nobody's from now on."""
-        self._emails[account] = ""
-
-    async def _learn(self, accounts: set[int]) -> None:
-        unknown = [account for account in accounts if account not in self._emails]
-        if unknown:
-            # What was forgotten meanwhile stays so.
-            self._emails = await self._find_emails(unknown) | self._emails
-
-
-def _append_arguments(batch: Batch) -> tuple[object, ...]:
-    blocks, marks = batch.blocks, batch.producers
-    added: dict[int, int] = {}  # messages so far, by topic
-    skipped = []
-    for block in blocks:
-        skipped.append(added.get(block.topic_id, 0))
-        added[block.topic_id] = skipped[-1] + block.count
-    publishers = [account for block in blocks for account in block.publishers]
-    publisher_ends = [*accumulate((len(block.publishers) for block in blocks), initial=0)]
-    refused = [request_id for mark in marks for request_id in mark.refused]
-    refused_ends = [*accumulate((len(mark.refused) for mark in marks), initial=0)]
+    Arrays in step: topics, counts, where each one's publishers begin and end in the array of
+    them all, and bodies; then that array.
+    """
+    publishers: list[object] = [account for block in blocks for account in block.publishers]
+    ends: list[object] = [*accumulate((len(block.publishers) for block in blocks), initial=0)]
     return (
         [block.topic_id for block in blocks],
-        skipped,
         [block.count for block in blocks],
-        publisher_ends[:-1],
-        publisher_ends[1:],
+        ends[:-1],
+        ends[1:],
         [block.bodies for block in blocks],
-        batch.id,
         publishers,
-        list(added),
-        list(added.values()),
+    )
+
+
+def mark_arguments(marks: Sequence[ProducerMark]) -> tuple[list[object], ...]:
+    """Return what an append takes of producers, as `REMEMBERED` wants it."""
+    refused: list[object] = [request_id for mark in marks for request_id in mark.refused]
+    ends: list[object] = [*accumulate((len(mark.refused) for mark in marks), initial=0)]
+    return (
         [mark.account_id for mark in marks],
         [mark.producer for mark in marks],
         [mark.last_id for mark in marks],
-        refused_ends[:-1],
+        ends[:-1],
         refused,
-        refused_ends[1:],
+        ends[1:],
         [mark.epoch for mark in marks],
+    )
+
+
+def _shared_arguments(batch: Batch) -> tuple[object, ...]:
+    added: dict[int, int] = {}  # messages so far, by topic
+    skipped = []
+    for block in batch.blocks:
+        skipped.append(added.get(block.topic_id, 0))
+        added[block.topic_id] = skipped[-1] + block.count
+    topics, counts, firsts, ends, bodies, publishers = block_arguments(batch.blocks)
+    return (
+        *(topics, skipped, counts, firsts, ends, bodies, batch.id, publishers),
+        *(list(added), list(added.values())),
+        *mark_arguments(batch.producers),
     )
 
 

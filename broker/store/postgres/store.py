@@ -4,6 +4,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -28,8 +29,12 @@ from broker.store.interface import (
 from broker.store.postgres.catalogue import Catalogue
 from broker.store.postgres.connections import CONNECT_TIMEOUT_S, Connections, ended
 from broker.store.postgres.faults import told, translated
-from broker.store.postgres.log import LOCK_ALONE, UNLOCK_ALONE, BlockReader, BlockWriter
+from broker.store.postgres.journal import Journal
+from broker.store.postgres.log import LOCK_ALONE, UNLOCK_ALONE, BlockWriter
+from broker.store.postgres.lone import LoneWriter
+from broker.store.postgres.mover import Mover
 from broker.store.postgres.news import NewsChannel
+from broker.store.postgres.reader import BlockReader
 from broker.store.postgres.removal import Remover
 from broker.store.postgres.schema import is_old, migrate
 from broker.store.postgres.sessions import Sessions
@@ -56,7 +61,8 @@ FROM (VALUES
     ('blocks', 'SELECT'), ('blocks', 'INSERT'), ('blocks', 'DELETE'),
     ('subscriptions', 'SELECT'), ('subscriptions', 'INSERT'),
     ('subscriptions', 'UPDATE'), ('subscriptions', 'DELETE'),
-    ('producers', 'SELECT'), ('producers', 'INSERT'), ('producers', 'UPDATE')
+    ('producers', 'SELECT'), ('producers', 'INSERT'), ('producers', 'UPDATE'),
+    ('journal', 'SELECT'), ('journal', 'DELETE')
 ) AS wanted (place, verb)
 WHERE NOT has_table_privilege(place, verb)
 """
@@ -113,6 +119,7 @@ class PostgresStore:
         connections, self._connections = self._connections, None
         if connections is not None:
             await self._news.close()
+            await self._mover.close()
             await self._writer.close()
             await connections.close()
 
@@ -141,16 +148,27 @@ class PostgresStore:
         await self._remover.delete_account(account_id)
 
     async def create_topic(self, name: str, creator_id: int) -> TopicRecord | None:
-        return await self._catalogue.create_topic(name, creator_id)
+        record = await self._catalogue.create_topic(name, creator_id)
+        return self._known(record) if record is not None else None
 
     async def delete_topic(self, topic_id: int) -> None:
         await self._remover.delete_topic(topic_id)
+        self._journal.deleted(topic_id)
 
     async def topics(self) -> list[TopicRecord]:
-        return await self._catalogue.topics()
+        return [self._known(record) for record in await self._catalogue.topics()]
 
     async def summaries(self) -> list[TopicSummary]:
+        await self._mover.move()
         return await self._catalogue.summaries()
+
+    def _known(self, record: TopicRecord) -> TopicRecord:
+        """Return the record with the head that counts, and append to its topic from now on."""
+        if self._alone:
+            head = self._journal.know(record.id, record.head)
+            if head > record.head:
+                return replace(record, head=head)
+        return record
 
     # sessions
 
@@ -167,7 +185,10 @@ class PostgresStore:
         return await self._sessions.unsubscribe(account_id, topic_id, epoch)
 
     async def subscriptions(self, account_id: int) -> list[SubscriptionRecord]:
-        return await self._catalogue.subscriptions(account_id)
+        return [
+            replace(one, topic=self._known(one.topic))
+            for one in await self._catalogue.subscriptions(account_id)
+        ]
 
     async def receipts(self, topic_id: int, seq: int) -> tuple[int, int]:
         return await self._catalogue.receipts(topic_id, seq)
@@ -175,6 +196,7 @@ class PostgresStore:
     # the log
 
     async def append(self, batch: Batch) -> Commit:
+        await self._mover.room()
         return await self._writer.append(batch)
 
     async def find_commit(self, batch: Batch) -> Commit | None:
@@ -188,9 +210,12 @@ class PostgresStore:
     async def expired(
         self, older_than_s: float | None, more_than_bytes: int | None
     ) -> list[tuple[int, int]]:
+        await self._mover.move()
         return await self._remover.expired(older_than_s, more_than_bytes)
 
     async def take_out(self, topic_id: int, up_to: int) -> int | None:
+        if self._journal.holds(topic_id):
+            await self._mover.move()
         return await self._remover.take_out(topic_id, up_to)
 
     # cursors
@@ -206,7 +231,7 @@ class PostgresStore:
 
     @property
     def takes_scattered(self) -> bool:
-        return False
+        return self._alone
 
     @property
     def shared(self) -> bool:
@@ -219,6 +244,10 @@ class PostgresStore:
         await self._news.tell(news)
 
     # copying
+
+    async def move_journal(self) -> None:
+        """Have all that is stored in the table of blocks."""
+        await self._mover.move()
 
     @property
     def connections(self) -> Connections:
@@ -253,11 +282,25 @@ class PostgresStore:
         self._connections = await Connections.open(self._target, self._wait_s)
         self._catalogue = Catalogue(self._connections)
         await self._catalogue.open()
-        self._reader = BlockReader(self._connections, self._catalogue.emails)
+        self._mover = Mover(self._journal, self._connections)
+        await self._open_journal()
+        self._reader = BlockReader(self._connections, self._journal, self._catalogue.emails)
         self._remover = Remover(self._connections)
         self._sessions = Sessions(self._connections)
         if self.shared:
             await self._news.open()
+
+    async def _open_journal(self) -> None:
+        """Go on with what a broker that had the database alone has left in the journal.
+
+        Brokers that share a database write none and know none of each other's: what is there came
+        with the database, and is moved to blocks before it is served.
+        """
+        await self._mover.load()
+        if self._alone:
+            self._mover.start()
+        else:
+            await self._mover.move()
 
     async def _connect_once_up(self) -> asyncpg.Connection:
         """Connect; a server that says that it is starting, or recovering, is waited for."""
@@ -332,7 +375,11 @@ class PostgresStore:
             )
 
     async def _take_lock(self) -> None:
-        self._writer = BlockWriter(self.connect, alone=self._alone)
+        self._journal = Journal()
+        if self._alone:
+            self._writer: BlockWriter = LoneWriter(self.connect, self._journal)
+        else:
+            self._writer = BlockWriter(self.connect, alone=False)
         if await self._writer.open():
             return
         loop = asyncio.get_running_loop()
@@ -369,6 +416,8 @@ class PostgresStore:
         if hasattr(self, "_writer"):
             self._writer.drop()
         if self._connections is not None:
+            if hasattr(self, "_mover"):
+                await self._mover.close()
             self._connections.terminate()
             self._connections = None
 
