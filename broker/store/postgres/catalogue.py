@@ -81,6 +81,7 @@ class BlockRow(db.Model):
     topic_id = db.Column(db.Integer, primary_key=True)
     first_seq = db.Column(db.BigInteger, primary_key=True)
     committed_at = db.Column(db.DateTime(timezone=True), nullable=False)
+    times = db.Column(db.LargeBinary)
 
 
 class Catalogue:
@@ -173,8 +174,9 @@ class Catalogue:
         holds = sa.select([sa.func.max(BlockRow.first_seq)]).where(
             sa.and_(BlockRow.topic_id == TopicRow.id, BlockRow.first_seq <= counts.c.oldest)
         )
+        place = sa.func.greatest(counts.c.oldest - BlockRow.first_seq + 1, 1)
         unread_since = (
-            sa.select([BlockRow.committed_at])
+            sa.select([sa.func.time_at(BlockRow.times, place, BlockRow.committed_at)])
             .where(BlockRow.topic_id == TopicRow.id)
             .where(
                 BlockRow.first_seq

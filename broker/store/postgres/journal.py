@@ -7,7 +7,7 @@ message in the journal counts as long as its seq is above its topic's head in th
 and the blocks of a topic never lie above messages of the journal.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -123,9 +123,14 @@ class Journal:
                     self.heads[topic] = seq
             self._keep(page)
 
-    def holds(self, topic_id: int) -> bool:
-        """Whether it has messages of the topic that are not in blocks."""
-        return topic_id in self._first
+    def holds(self, topic_id: int, seq: int | None = None) -> bool:
+        """Whether it has messages of the topic, or that one, that are not in blocks."""
+        first = self._first.get(topic_id)
+        return first is not None and (seq is None or seq >= first)
+
+    def topics(self) -> list[int]:
+        """Return the topics of which it has messages that are not in blocks."""
+        return [*self._first]
 
     def plan(self, batch: Batch) -> Plan:
         """Say where the messages of `batch` go. Nothing has changed until it is `stored`.
@@ -229,13 +234,17 @@ class Journal:
 
     def in_blocks(self, moved: Iterable[Moved]) -> None:
         """Take note that these are in blocks now."""
-        for one in moved:
-            if one.topic_id not in self._first:
+        self.in_blocks_up_to({one.topic_id: one.last_seq for one in moved})
+
+    def in_blocks_up_to(self, seqs: Mapping[int, int]) -> None:
+        """Take note that messages of topics are in blocks, up to a seq of each."""
+        for topic, seq in seqs.items():
+            if topic not in self._first:
                 continue  # deleted meanwhile
-            if self.heads[one.topic_id] > one.last_seq:
-                self._first[one.topic_id] = one.last_seq + 1
+            if self.heads[topic] > seq:
+                self._first[topic] = seq + 1
             else:
-                del self._first[one.topic_id]
+                del self._first[topic]
 
     def drop(self, pages: Sequence[Page]) -> None:
         """Forget the oldest pages, all of whose messages are in blocks."""

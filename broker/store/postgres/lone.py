@@ -89,12 +89,11 @@ class LoneWriter(BlockWriter):
 
     async def _found(self, connection: asyncpg.Connection, batch: Batch) -> Commit | None:
         if self._newest is not None and self._newest[0].batch.id == batch.id:
-            plan, committed_at = self._newest
-            return plan.commit(committed_at)
-        plan = self._plan or self._journal.plan(batch)
-        assert plan.batch.id == batch.id, (
-            "a batch was given up before it was known what became of it"
-        )
+            stored, committed_at = self._newest
+            return stored.commit(committed_at)
+        plan = self._plan
+        if plan is None or plan.batch.id != batch.id:
+            return await super()._found(connection, batch)
         committed_at = await connection.fetchval(
             _FIND,
             batch.id,

@@ -6,12 +6,14 @@ message is written twice, and no row is written for a single one.
 
 import asyncio
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import accumulate, islice
 
-from broker.store.errors import StoreError
+import asyncpg
+
+from broker.store.errors import StoreError, StoreRefused
 from broker.store.postgres.connections import Connections
 from broker.store.postgres.faults import translated
 from broker.store.postgres.journal import Journal, Moved, Page
@@ -32,28 +34,33 @@ LOAD_TIMEOUT_S = 600.0
 _logger = logging.getLogger("pubsub.store")
 
 # Arrays run in step: $1 to $3 a topic, with its head before and after, $4 to $11 a row. Publishers
-# lie one after another in $12. A topic whose head is not the one before has been moved already, by
-# the statement whose answer was lost, or is gone.
+# lie one after another in $12. Returned are the topics that were moved: one that is gone is not,
+# nor is one whose head is not the one before.
 _MOVE = """
 WITH moved AS (
     UPDATE topics SET head = added.after
     FROM unnest($1::integer[], $2::bigint[], $3::bigint[]) AS added (topic_id, before, after)
     WHERE topics.id = added.topic_id AND topics.head = added.before
     RETURNING topics.id
+), written AS (
+    INSERT INTO blocks (topic_id, first_seq, count, batch, committed_at, times, publishers, bodies)
+    SELECT one.topic_id, one.first_seq, one.count, one.batch, one.committed_at, one.times,
+           ($12::integer[])[one.first_publisher + 1 : one.after_publisher], one.bodies
+    FROM unnest(
+        $4::integer[], $5::bigint[], $6::integer[], $7::bigint[], $8::timestamptz[], $9::bytea[],
+        $10::integer[], $11::integer[], $13::bytea[]
+    ) AS one (
+        topic_id, first_seq, count, batch, committed_at, times,
+        first_publisher, after_publisher, bodies
+    )
+    JOIN moved ON moved.id = one.topic_id
 )
-INSERT INTO blocks (topic_id, first_seq, count, batch, committed_at, times, publishers, bodies)
-SELECT one.topic_id, one.first_seq, one.count, one.batch, one.committed_at, one.times,
-       ($12::integer[])[one.first_publisher + 1 : one.after_publisher], one.bodies
-FROM unnest(
-    $4::integer[], $5::bigint[], $6::integer[], $7::bigint[], $8::timestamptz[], $9::bytea[],
-    $10::integer[], $11::integer[], $13::bytea[]
-) AS one (
-    topic_id, first_seq, count, batch, committed_at, times, first_publisher, after_publisher, bodies
-)
-JOIN moved ON moved.id = one.topic_id
+SELECT id FROM moved
 """
 
 _HEADS = "SELECT id, head FROM topics"
+
+_HEADS_OF = "SELECT id, head FROM topics WHERE id = ANY($1::integer[])"
 
 _PAGES = """
 SELECT page, batch, topics, seqs, publishers, bodies, committed_at FROM journal ORDER BY page
@@ -89,6 +96,7 @@ class Mover:
         self._journal = journal
         self._connections = connections
         self._turn = asyncio.Lock()  # one at a time moves
+        self._unsure = False  # of what is in blocks
         self._enough = asyncio.Event()
         self._room = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -96,7 +104,10 @@ class Mover:
     async def load(self) -> None:
         """Learn what is in the tables, into a journal that knows nothing yet."""
         with translated():
-            async with self._connections.borrowed() as connection:
+            async with (
+                self._connections.borrowed() as connection,
+                connection.transaction(isolation="repeatable_read", readonly=True),
+            ):
                 heads = await connection.fetch(_HEADS, timeout=LOAD_TIMEOUT_S)
                 rows = await connection.fetch(_PAGES, timeout=LOAD_TIMEOUT_S)
         self._journal.load(map(tuple, heads), [Page(*row) for row in rows])
@@ -128,18 +139,32 @@ class Mover:
             pages = [*self._journal.pages]
             if not pages:
                 return
+            if self._unsure:
+                await self._learn_heads()
             moved: dict[int, Moved] = {}
             for page in pages:
                 self._journal.moving(page, moved)
                 await asyncio.sleep(0)
-            waiting = iter(moved.values())
-            while some := [*_portion(waiting)]:
-                await self._execute(_MOVE, *_arguments(some))
-                self._journal.in_blocks(some)
-            await self._execute(_DROP, pages[-1].number)
+            await self._move(moved)
+            await self._ask(_DROP, pages[-1].number)
             self._journal.drop(pages)
             self._room.set()
-            await self._execute(_VACUUM)
+            await self._ask(_VACUUM)
+
+    async def _move(self, moved: Mapping[int, Moved]) -> None:
+        self._unsure = True  # until all answers are there
+        waiting = iter(moved.values())
+        while some := [*_portion(waiting)]:
+            rows = await self._ask(_MOVE, *_arguments(some))
+            self._journal.in_blocks([moved[row["id"]] for row in rows])
+        if any(self._journal.holds(one.topic_id, one.last_seq) for one in moved.values()):
+            raise StoreRefused("topics have other heads than they should have")
+        self._unsure = False
+
+    async def _learn_heads(self) -> None:
+        """Find out what a move has done that was broken off, or had no answer."""
+        rows = await self._ask(_HEADS_OF, self._journal.topics())
+        self._journal.in_blocks_up_to({row["id"]: row["head"] for row in rows})
 
     async def _keep_short(self) -> None:
         while True:
@@ -151,13 +176,21 @@ class Mover:
                 await self.move()
             except StoreError as error:
                 _logger.warning("the journal could not be moved to blocks: %s; trying again", error)
-                await asyncio.sleep(RETRY_S)
-                self._enough.set()
+            except Exception:
+                # Were the task to end here, the journal would grow to its bound, and appends stop.
+                _logger.exception("moving the journal to blocks failed; trying again")
+            else:
+                continue
+            await asyncio.sleep(RETRY_S)
+            self._enough.set()
 
-    async def _execute(self, query: str, *arguments: object) -> None:
+    async def _ask(self, query: str, *arguments: object) -> list[asyncpg.Record]:
         with translated():
             async with self._connections.borrowed() as connection:
-                await connection.execute(query, *arguments, timeout=MOVE_TIMEOUT_S)
+                rows: list[asyncpg.Record] = await connection.fetch(
+                    query, *arguments, timeout=MOVE_TIMEOUT_S
+                )
+                return rows
 
 
 def _portion(waiting: Iterator[Moved]) -> Iterator[Moved]:

@@ -243,6 +243,11 @@ class PostgresStore:
     async def tell(self, news: str) -> None:
         await self._news.tell(news)
 
+    @property
+    def journal_bytes(self) -> int:
+        """How much of what is stored is not in the table of blocks yet."""
+        return self._journal.size
+
     # copying
 
     async def move_journal(self) -> None:

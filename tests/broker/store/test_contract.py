@@ -30,7 +30,7 @@ from protocol.names import Role
 from tests.doubles.memory_store import MemoryStore
 from tests.doubles.relay import Relay
 
-KINDS = ["memory", "postgres", "jetstream"]
+KINDS = ["memory", "postgres", "postgres alone", "jetstream"]
 PLENTY = 2**20
 
 T = TypeVar("T")
@@ -44,7 +44,8 @@ def closed_store(request: pytest.FixtureRequest) -> Store:
         return MemoryStore()
     if request.param == "jetstream":
         return JetStreamStore(request.getfixturevalue("jetstream"))
-    return PostgresStore(request.getfixturevalue("database"))
+    alone = request.param == "postgres alone"
+    return PostgresStore(request.getfixturevalue("database"), alone=alone)
 
 
 @pytest.fixture
