@@ -97,7 +97,8 @@ class Broker:
                 self._hub = Hub(self.settings, self._store, self._seldom)
                 self._store.listen(self._hub.neighbours.heard)
                 await self._store.open()
-                self._hub.fit(self._store.block_bytes)
+                scattered = self._store.takes_scattered
+                self._hub.fit(self._store.block_bytes, takes_scattered=scattered)
                 await self._hub.gate.prepare()
                 await self._load_topics()
                 self.census = Census(self._hub, self._door, self._watched)

@@ -5,34 +5,23 @@ by which it is answered.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from itertools import islice, repeat
+from itertools import repeat
 
 from broker.block import Block
+from broker.publishes import FEW_MESSAGES, MANY_TOPICS, Publishes
+from broker.scattering import NOTHING_SCATTERED, Page, ScatteredRun
 from broker.store.errors import BatchOutdated
 from broker.store.interface import Account, Batch, Commit, NewBlock, ProducerMark
+from broker.topic_messages import BlockLimits, TopicMessages, cut
 from broker.topics import Topic
-from protocol.frames import encode_bodies, split_bodies
 from protocol.reasons import RequestRefused
 from protocol.replies import RequestId
 
 MESSAGE_OVERHEAD_BYTES = 64  # what a message costs in memory beside its text
 RUN_OVERHEAD_BYTES = 300  # and what a run of them costs
 MOST_RUNS = 400  # that one call appends for a producer: as often it may go from topic to topic
-NOT_YET = datetime(1, 1, 1, tzinfo=UTC)  # the commit time of a block that is not on disk
-
-
-@dataclass(slots=True, eq=False)
-class TopicMessages:
-    """The messages one commit appends to one topic."""
-
-    topic: Topic
-    messages: list[str] = field(default_factory=list)
-    runs: list[tuple[Account, int]] = field(default_factory=list)  # who sent how many
-    wholes: dict[int, int] = field(default_factory=dict)  # where a publish_many begins and ends
-    first_seq: int = 0  # of the first message, once committed
 
 
 @dataclass(slots=True, eq=False)
@@ -48,8 +37,14 @@ class Run:
     whole: bool  # answered by one reply, as a publish_many is
 
     @property
-    def first_seq(self) -> int:
-        return self.appended.first_seq + self.offset
+    def seqs(self) -> range:
+        """Return the seqs of its replies, once committed."""
+        first_seq = self.appended.first_seq + self.offset
+        return range(first_seq, first_seq + len(self.ids))
+
+    def goes_to(self, topic_ids: Collection[int]) -> bool:
+        """Whether it goes to one of these topics."""
+        return self.appended.topic.id in topic_ids
 
     def ids_between(self, first: int, end: int) -> list[int]:
         """Return the ids of a producer's publishes that lie at these offsets."""
@@ -69,41 +64,42 @@ class Ticket:
     """
 
     settle: "Callable[[Ticket, RequestRefused | None], None]"
-    runs: list[Run] = field(default_factory=list)
+    runs: list[Run | ScatteredRun] = field(default_factory=list)  # in the order asked
     size: int = 0  # bytes of memory its messages take
     producer: tuple[int, str] | None = None  # its account and name, where a producer sent them
 
     def names(self, outdated: BatchOutdated) -> bool:
         """Whether something of this is what a batch cannot be stored with."""
         return self.producer in outdated.producers or any(
-            run.appended.topic.id in outdated.topics for run in self.runs
+            run.goes_to(outdated.topics) for run in self.runs
         )
 
 
-@dataclass(frozen=True, slots=True)
-class BlockLimits:
-    """How large a block may become; a single message may be larger than `size`.
-
-    With `keep_whole` a publish_many lies in one block, however large that becomes: the store
-    has no other way to store all of it or nothing.
-    """
-
-    count: int
-    size: int  # bytes of bodies, and of e-mails where publishers differ
-    keep_whole: bool = False
-
-
 class Gathering:
-    """One commit's worth of messages, tickets and producer marks."""
+    """One commit's worth of messages, tickets and producer marks.
+
+    Of a topic, what lies in `topics` came before what is scattered.
+    """
 
     def __init__(self, began: float) -> None:
         self.began = began  # when the first message came, on the loop's clock
         self.size = 0  # bytes of memory
         self.topics: dict[Topic, TopicMessages] = {}
+        self.scattered: list[ScatteredRun] = []  # in the order they came
+        self._scattered_topics: set[Topic] = set()  # that are in there
         self.tickets: dict[object, Ticket] = {}  # by the session it belongs to
         self.marks: dict[tuple[int, str], ProducerMark] = {}
         self.settled = asyncio.Event()  # every ticket is
         self.known = asyncio.Event()  # whether it is stored
+
+    def ticket(
+        self, owner: object, settle: Callable[[Ticket, RequestRefused | None], None]
+    ) -> Ticket:
+        """Return the owner's ticket, made where it has none."""
+        ticket = self.tickets.get(owner)
+        if ticket is None:
+            ticket = self.tickets[owner] = Ticket(settle)
+        return ticket
 
     def add(
         self,
@@ -114,6 +110,10 @@ class Gathering:
         whole: bool,
         ticket: Ticket,
     ) -> None:
+        """Add messages to one topic: `ids` has one entry alone where they are a `whole`."""
+        if topic in self._scattered_topics:  # which they come after
+            self._add_scattered(account, [topic] * len(messages), messages, ids, ticket)
+            return
         appended = self.topics.get(topic)
         if appended is None:
             appended = self.topics[topic] = TopicMessages(topic)
@@ -122,6 +122,27 @@ class Gathering:
             appended.wholes[len(appended.messages)] = len(appended.messages) + len(messages)
         appended.messages += messages
         appended.runs.append((account, len(messages)))
+        self._count(messages, ids, ticket)
+
+    def add_scattered(self, publishes: Publishes, account: Account, ticket: Ticket) -> None:
+        """Add messages to many topics, in order; the lists are taken over as they are."""
+        self._scattered_topics.update(publishes.topics)
+        self._add_scattered(account, publishes.topics, publishes.messages, publishes.ids, ticket)
+
+    def _add_scattered(
+        self,
+        account: Account,
+        topics: list[Topic],
+        messages: list[str],
+        ids: list[RequestId],
+        ticket: Ticket,
+    ) -> None:
+        run = ScatteredRun(account, topics, messages, ids)
+        self.scattered.append(run)
+        ticket.runs.append(run)
+        self._count(messages, ids, ticket)
+
+    def _count(self, messages: list[str], ids: list[RequestId], ticket: Ticket) -> None:
         size = RUN_OVERHEAD_BYTES + sum(map(len, messages))
         size += MESSAGE_OVERHEAD_BYTES * len(messages) + _text_bytes(ids)
         ticket.size += size
@@ -146,26 +167,52 @@ class Gathering:
             owner: ticket for owner, ticket in self.tickets.items() if ticket not in gone
         }
         runs: dict[TopicMessages, list[Run]] = {}
-        for run in (run for ticket in everybody for run in ticket.runs):
+        for run in (run for ticket in everybody for run in ticket.runs if isinstance(run, Run)):
             runs.setdefault(run.appended, []).append(run)
         dropped = {id(run) for ticket in gone for run in ticket.runs}
         for appended, ours in runs.items():
             _keep(appended, ours, dropped)
         self.topics = {topic: kept for topic, kept in self.topics.items() if kept.messages}
+        self.scattered = [run for run in self.scattered if id(run) not in dropped]
+        self._scattered_topics = {topic for run in self.scattered for topic in run.topics}
         return gone
 
-    def blocks(self, limits: BlockLimits) -> list[Block]:
-        """Return the blocks to write, topic by topic; their seqs are counted from 0."""
-        return [block for appended in self.topics.values() for block in _cut(appended, limits)]
+    def page(self) -> Page:
+        """Return what is stored without blocks, by a store that takes scattered messages.
 
-    def batch(self, batch_id: int, blocks: Sequence[Block], *, with_ids: bool = False) -> Batch:
+        That is all that goes to a topic which is among the scattered ones, and where it makes
+        the number of blocks that of many topics, what goes to those with few messages.
+        """
+        few = [one for one in self.topics.values() if len(one.messages) < FEW_MESSAGES]
+        if len(few) < MANY_TOPICS:
+            few = []
+        before = [one for topic, one in self.topics.items() if topic in self._scattered_topics]
+        return Page([*dict.fromkeys(before + few)], self.scattered)
+
+    def blocks(self, limits: BlockLimits, page: Page = NOTHING_SCATTERED) -> list[Block]:
+        """Return the blocks to write, topic by topic: of all that is not in `page`.
+
+        Their seqs are counted from 0.
+        """
+        return [block for appended in self._beside(page) for block in cut(appended, limits)]
+
+    def _beside(self, page: Page) -> Collection[TopicMessages]:
+        if not page.gathered:
+            return self.topics.values()
+        return [one for topic, one in self.topics.items() if topic not in page.gathered]
+
+    def batch(
+        self,
+        batch_id: int,
+        blocks: Sequence[Block],
+        page: Page = NOTHING_SCATTERED,
+        *,
+        with_ids: bool = False,
+    ) -> Batch:
         """Return what the store is asked to append; `with_ids`, where it keeps block by block."""
-        ids = {
-            account.email: account.id
-            for appended in self.topics.values()
-            for account, _ in appended.runs
-        }
-        topic_ids = {topic.name: topic.id for topic in self.topics}
+        beside = self._beside(page)
+        ids = {account.email: account.id for appended in beside for account, _ in appended.runs}
+        topic_ids = {appended.topic.name: appended.topic.id for appended in beside}
         return Batch(
             batch_id,
             [
@@ -180,8 +227,9 @@ class Gathering:
                     blocks, self._ids(blocks) if with_ids else repeat({}), strict=False
                 )
             ],
-            {topic.id: topic.head for topic in self.topics},
+            {appended.topic.id: appended.topic.head for appended in beside},
             [*self.marks.values()],
+            page.scattered(),
         )
 
     def _ids(self, blocks: Sequence[Block]) -> list[dict[tuple[int, str], list[int]]]:
@@ -192,6 +240,7 @@ class Gathering:
             places.setdefault(block.topic_name, []).append(place)
         for ticket in self.tickets.values():
             for run in ticket.runs if ticket.producer is not None else ():
+                assert isinstance(run, Run)  # no such store takes scattered messages
                 for place in places[run.appended.topic.name]:
                     first = blocks[place].first_seq
                     ids = run.ids_between(first, first + blocks[place].count)
@@ -234,75 +283,3 @@ def _text_bytes(ids: list[RequestId]) -> int:
     if str not in set(map(type, ids)):
         return 0
     return sum(MESSAGE_OVERHEAD_BYTES + len(one) for one in ids if isinstance(one, str))
-
-
-def _cut(appended: TopicMessages, limits: BlockLimits) -> Iterator[Block]:
-    """Cut a topic's messages into blocks within `limits`."""
-    bodies = encode_bodies(appended.messages)
-    publishers = _publishers(appended.runs)
-    count = len(appended.messages)
-    several = len(publishers) > 1
-    widest = max(_lengths(set(publishers))) if several else 0
-    if count <= limits.count and len(bodies) + count * widest <= limits.size:
-        yield _block(appended, 0, count, publishers, bodies)
-        return
-    start, lines = 0, split_bodies(bodies)
-    units = _units(count, appended.wholes if limits.keep_whole else {})
-    for end in _ends(lines, units, _lengths(publishers) if several else repeat(0), limits):
-        some = publishers[start:end] if several else publishers
-        yield _block(appended, start, end - start, some, b"".join(islice(lines, start, end)))
-        start = end
-
-
-def _ends(
-    lines: list[bytes], units: Iterable[int], lengths: Iterable[int], limits: BlockLimits
-) -> Iterator[int]:
-    """Yield where each block ends, so that none is over `limits` unless it is one unit.
-
-    `units` are the ends of what stays together; `lengths` those of the publishers' names, a
-    message each.
-    """
-    sizes = (len(line) + length for line, length in zip(lines, lengths, strict=False))
-    start = place = size = 0
-    for end in units:
-        own = sum(islice(sizes, end - place))
-        if place > start and (end - start > limits.count or size + own > limits.size):
-            yield place
-            start, size = place, 0
-        size += own
-        place = end
-    yield len(lines)
-
-
-def _units(count: int, wholes: dict[int, int]) -> Iterator[int]:
-    """Yield where each of `count` messages ends, those in `wholes` together."""
-    place = 0
-    while place < count:
-        place = wholes.get(place, place + 1)
-        yield place
-
-
-def _lengths(emails: Collection[str]) -> list[int]:
-    """Return how many bytes each takes in a line: escaped, in quotes and with its comma."""
-    return [len(line) for line in split_bodies(encode_bodies([*emails]))]
-
-
-def _publishers(runs: list[tuple[Account, int]]) -> list[str]:
-    first = runs[0][0]
-    if all(account is first or account.id == first.id for account, _ in runs):
-        return [first.email]
-    return [account.email for account, count in runs for _ in range(count)]
-
-
-def _block(
-    appended: TopicMessages, first: int, count: int, publishers: list[str], bodies: bytes
-) -> Block:
-    several = len(publishers) > 1 and any(email != publishers[0] for email in publishers)
-    return Block(
-        appended.topic.name,
-        first,
-        count,
-        tuple(publishers) if several else (publishers[0],),
-        NOT_YET,
-        bodies,
-    )

@@ -11,7 +11,6 @@ from broker.delivery import Delivery, Reader
 from broker.events import Event
 from broker.fetcher import Fetcher
 from broker.gate import Gate
-from broker.gathering import BlockLimits
 from broker.log import Log, LogLimits
 from broker.neighbours import Neighbours
 from broker.removal import Removal
@@ -21,6 +20,7 @@ from broker.settings import Settings
 from broker.store.errors import StoreError
 from broker.store.interface import CursorMove, Store, TopicRecord
 from broker.store_health import StoreHealth
+from broker.topic_messages import BlockLimits
 from broker.topics import Topic, Topics
 from protocol.reasons import Reason
 
@@ -68,8 +68,13 @@ class Hub:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    def fit(self, block_bytes: int | None) -> None:
-        """Take no message, and no publish_many, that has no room in a block of the store."""
+    def fit(self, block_bytes: int | None, *, takes_scattered: bool = False) -> None:
+        """Do as the store can, which is open.
+
+        Take no message, and no publish_many, that has no room in a block of it, and give it
+        scattered messages only where it takes them.
+        """
+        self.log.scatters = takes_scattered
         if block_bytes is not None:
             self.settings = replace(
                 self.settings,

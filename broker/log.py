@@ -8,19 +8,21 @@ import asyncio
 import random
 import secrets
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from broker.block import Block
 from broker.cache import BlockCache
 from broker.counters import Latencies
-from broker.gathering import MOST_RUNS, BlockLimits, Gathering, Ticket
+from broker.gathering import MOST_RUNS, Gathering, Ticket
+from broker.publishes import Publishes, TopicRun
+from broker.scattering import NOTHING_SCATTERED, Page
 from broker.store.errors import BatchOutdated, StoreLost, StoreRefused
 from broker.store.interface import Account, Batch, Commit, ProducerMark, Store
 from broker.store_health import StoreHealth
+from broker.topic_messages import BlockLimits
 from broker.topics import Topic
 from protocol.reasons import Reason, RequestRefused
-from protocol.replies import RequestId
 
 ASKER = "the log"
 # Whether publishes have waited too long is looked up so often, while a commit has no answer.
@@ -51,7 +53,8 @@ class Log:
     """Appends to topics and hands out what is on disk.
 
     `deliver(topic, block)` is called for each block in seq order, right after its commit and
-    before the publishers are answered. A topic's head has moved when it is called.
+    before the publishers are answered. A topic's head has moved when it is called. Messages
+    that were stored scattered become a block only where somebody is live on their topic.
     """
 
     def __init__(
@@ -66,11 +69,12 @@ class Log:
         self.store_health = health or StoreHealth()
         self._cache = cache
         self.limits = limits
+        self.scatters = False  # whether the store takes scattered messages
         self._deliver = deliver
         self._waiting: deque[Gathering] = deque()  # the last one still gathers
         self._arrived = asyncio.Event()
         self._committing: Gathering | None = None
-        self._just_stored: tuple[Gathering, Sequence[Block], Commit] | None = None
+        self._just_stored: tuple[Gathering, Sequence[Block], Page, Commit] | None = None
         self._closed: RequestRefused | None = None
         self._looking: asyncio.TimerHandle  # while a commit has no answer
         self.commits = 0  # since the start
@@ -92,7 +96,7 @@ class Log:
     def append(
         self,
         account: Account,
-        runs: Sequence[tuple[Topic, list[str], list[RequestId]]],
+        runs: Sequence[TopicRun],
         *,
         owner: object,
         settle: Callable[[Ticket, RequestRefused | None], None],
@@ -109,11 +113,27 @@ class Log:
         by_block = mark is not None and self.limits.block.keep_whole
         if ticket is not None and by_block and len(ticket.runs) + len(runs) > MOST_RUNS:
             # What a store that keeps block by block writes with each block is to stay short.
-            gathering, ticket = self._begin_gathering(), None
-        if ticket is None:
-            ticket = gathering.tickets[owner] = Ticket(settle)
+            gathering = self._begin_gathering()
+        ticket = gathering.ticket(owner, settle)
         for topic, messages, ids in runs:
             gathering.add(topic, account, messages, ids, whole, ticket)
+        if mark is not None:
+            gathering.mark(mark, ticket)
+        return ticket
+
+    def append_scattered(
+        self,
+        account: Account,
+        publishes: Publishes,
+        *,
+        owner: object,
+        settle: Callable[[Ticket, RequestRefused | None], None],
+        mark: ProducerMark | None = None,
+    ) -> Ticket:
+        """Accept messages to many topics as `append` does; the store `scatters`."""
+        gathering = self._gathering()
+        ticket = gathering.ticket(owner, settle)
+        gathering.add_scattered(publishes, account, ticket)
         if mark is not None:
             gathering.mark(mark, ticket)
         return ticket
@@ -164,9 +184,10 @@ class Log:
     async def _commit(self, gathering: Gathering) -> None:
         """Store `gathering`; what was stored before it is delivered meanwhile."""
         while True:
-            blocks = gathering.blocks(self.limits.block)
+            page = gathering.page() if self.scatters else NOTHING_SCATTERED
+            blocks = gathering.blocks(self.limits.block, page)
             by_block = self.limits.block.keep_whole
-            batch = gathering.batch(secrets.randbits(63), blocks, with_ids=by_block)
+            batch = gathering.batch(secrets.randbits(63), blocks, page, with_ids=by_block)
             try:
                 commit = await self._stored(gathering, batch)
             except BatchOutdated as outdated:
@@ -183,7 +204,7 @@ class Log:
         if commit is None:
             gathering.known.set()
         else:
-            self._just_stored = (gathering, blocks, commit)
+            self._just_stored = (gathering, blocks, page, commit)
 
     def _take_out(self, gathering: Gathering, outdated: BatchOutdated) -> bool:
         """Refuse what another broker's doing has made impossible; return whether more is left."""
@@ -198,20 +219,23 @@ class Log:
         """Deliver the blocks of the newest commit and answer its publishers."""
         if self._just_stored is None:
             return
-        (gathering, blocks, commit), self._just_stored = self._just_stored, None
+        (gathering, blocks, page, commit), self._just_stored = self._just_stored, None
         self.commits += 1
-        count = 0
-        for topic, block in gathering.committed(blocks, commit):
-            if not topic.deleted:  # another one may have its name by now
-                self._cache.add(block)
-            topic.head = max(topic.head, block.last_seq)
-            self._deliver(topic, block)
-            count += block.count
+        self._hand_out(gathering.committed(blocks, commit))
+        self._hand_out(page.committed(commit, self.limits.block))
+        count = sum(block.count for block in blocks) + len(page)
         self.messages += count
         now = self._now()
         self.latencies.add(now - gathering.began, count, now)
         _settle(gathering, None)
         gathering.known.set()
+
+    def _hand_out(self, committed: Iterable[tuple[Topic, Block]]) -> None:
+        for topic, block in committed:
+            if not topic.deleted:  # another one may have its name by now
+                self._cache.add(block)
+            topic.head = max(topic.head, block.last_seq)
+            self._deliver(topic, block)
 
     async def _stored(self, gathering: Gathering, batch: Batch) -> Commit | None:
         """Store `batch` once, through any number of lost connections.

@@ -17,6 +17,7 @@ from broker.events import Event
 from broker.gathering import MOST_RUNS, Ticket
 from broker.hub import TAKEN_OVER, Hub, Work
 from broker.producer import Producer
+from broker.publishes import Publishes, TopicRun
 from broker.store.errors import StoreError, StoreRefused, Superseded
 from broker.store.interface import Account
 from broker.topics import Topic
@@ -24,7 +25,7 @@ from protocol.frames import encode_bodies
 from protocol.lines import LineTooLong
 from protocol.names import Role
 from protocol.reasons import Reason, RequestRefused
-from protocol.replies import SUCCESS_V1, Published, Reply, RequestId, published_lines, refusal
+from protocol.replies import SUCCESS_V1, Reply, RequestId, published_lines, refusal
 from protocol.requests import AnyRequest, Connect, Create, PublishMany, PublishMsg, decode
 
 DECODED_AT_ONCE = 1_024  # lines
@@ -326,52 +327,65 @@ class Session:
         Stops before what is not plainly good, which is then dealt with by itself, and after a
         list.
         """
-        topics, producer = self._hub.topics, self.producer
         if self._hub.log.closed is not None:
             return start
+        publishes = self._plainly_good(start)
+        if publishes:
+            start += self._hand_on(publishes)
+        if start < len(self._inbox) and self._append_list(self._inbox[start]):
+            start += 1
+        return start
+
+    def _plainly_good(self, start: int) -> Publishes:
+        """Return the publishes from `start` on, up to the first that may not be good."""
+        publishes = Publishes()
+        get_topic, producer = self._hub.topics.get, self.producer
+        add_topic, add_message = publishes.topics.append, publishes.messages.append
+        add_id = publishes.ids.append
         # A message can be over the limit only if it has more characters than a sixth of it:
         # escaped, a character takes six bytes at most (a surrogate pair takes twelve, but
         # is sent as four).
         plain = self._hub.settings.message_bytes // 6
         last_id = producer.newest_id if producer else None
         name = None
-        runs: list[tuple[Topic, list[str], list[RequestId]]] = []
-        known: dict[Topic, tuple[Topic, list[str], list[RequestId]]] = {}
         for request in islice(self._inbox, start, None):
             if request.__class__ is not PublishMsg:
                 break
             assert isinstance(request, PublishMsg)
-            if len(request.msg) > plain:
+            message, request_id = request.msg, request.id
+            if len(message) > plain:
                 break
-            if request.topic_name != name:
-                topic = topics.get(request.topic_name)
-                if topic is None:
-                    break
-                name = topic.name
-                # In version 1 all answers to one call are the same bytes, so what goes to a
-                # topic can be one run. In version 2 a run's ids lie together in the answer.
-                run = known.get(topic) if self.version == 1 else None
-                if run is None:
-                    if len(runs) == MOST_RUNS:
-                        break
-                    run = known[topic] = (topic, [], [])
-                    runs.append(run)
-                _, messages, ids = run
             if last_id is not None:
-                if type(request.id) is not int or request.id <= last_id:
+                if type(request_id) is not int or request_id <= last_id:
                     break
-                last_id = request.id
-            messages.append(request.msg)
-            ids.append(request.id)
-        runs = [run for run in runs if run[1]]  # the last may have met a request that is not good
-        if runs:
-            if producer is not None:
-                producer.accept(runs[-1][2][-1])
-            self._append(runs)
-            start += sum(len(messages) for _, messages, _ in runs)
-        if start < len(self._inbox) and self._append_list(self._inbox[start]):
-            start += 1
-        return start
+                last_id = request_id
+            if request.topic_name != name:
+                found = get_topic(request.topic_name)
+                if found is None:
+                    break
+                topic, name = found, found.name
+                publishes.turns += 1
+            add_topic(topic)
+            add_message(message)
+            add_id(request_id)
+        return publishes
+
+    def _hand_on(self, publishes: Publishes) -> int:
+        """Give the log what is good, or the first of it; return how many messages that are."""
+        if self._hub.log.scatters and publishes.scattered:
+            self._accept(publishes.ids[-1])
+            self._append_scattered(publishes)
+            return len(publishes)
+        # In version 1 all answers to one call are the same bytes, so what goes to a topic can
+        # be one run. In version 2 a run's ids lie together in the answer.
+        runs = publishes.by_topic() if self.version == 1 else publishes.in_order(MOST_RUNS)
+        self._accept(runs[-1][2][-1])
+        self._append(runs)
+        return sum(len(messages) for _, messages, _ in runs)
+
+    def _accept(self, request_id: RequestId) -> None:
+        if self.producer is not None:
+            self.producer.accept(request_id)
 
     def _append_list(self, request: AnyRequest | RequestRefused) -> bool:
         """Hand a list to the log, if that is what it is and it is plainly good."""
@@ -402,18 +416,23 @@ class Session:
         """Hand checked messages to the log."""
         self._append([(topic, messages, ids)], whole=whole)
 
-    def _append(
-        self, runs: Sequence[tuple[Topic, list[str], list[RequestId]]], *, whole: bool = False
-    ) -> None:
+    def _append(self, runs: Sequence[TopicRun], *, whole: bool = False) -> None:
         assert self.account is not None
+        mark = self.producer.mark() if self.producer else None
         ticket = self._hub.log.append(
-            self.account,
-            runs,
-            owner=self,
-            settle=self._settled,
-            whole=whole,
-            mark=self.producer.mark() if self.producer else None,
+            self.account, runs, owner=self, settle=self._settled, whole=whole, mark=mark
         )
+        self._hold(ticket)
+
+    def _append_scattered(self, publishes: Publishes) -> None:
+        assert self.account is not None
+        mark = self.producer.mark() if self.producer else None
+        ticket = self._hub.log.append_scattered(
+            self.account, publishes, owner=self, settle=self._settled, mark=mark
+        )
+        self._hold(ticket)
+
+    def _hold(self, ticket: Ticket) -> None:
         if not self._tickets or self._tickets[-1] is not ticket:
             self._tickets.append(ticket)
 
@@ -430,12 +449,7 @@ class Session:
     def _successes(self, ticket: Ticket) -> bytes:
         if self.version == 1:
             return SUCCESS_V1 * sum(len(run.ids) for run in ticket.runs)
-        return b"".join(
-            Published(run.ids[0], 0, run.first_seq).line(2)
-            if run.whole
-            else published_lines(run.ids, run.first_seq)
-            for run in ticket.runs
-        )
+        return b"".join(published_lines(run.ids, run.seqs) for run in ticket.runs)
 
     def _say_refused(self, ticket: Ticket, refused: RequestRefused) -> None:
         for run in ticket.runs:

@@ -5,6 +5,7 @@ keys of a line and break on one that they do not know, so a version 1 line is ne
 from a version 2 reply by leaving things out: each reply says its version 1 line itself.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 
 import msgspec
@@ -169,8 +170,8 @@ def notice_v1(text: str) -> bytes:
     return _encoder.encode({"action": "error", "message": text}) + b"\n"
 
 
-def published_lines(ids: list[RequestId], first_seq: int) -> bytes:
-    """Return the version 2 successes of messages stored one after another."""
+def published_lines(ids: Iterable[RequestId], seqs: Iterable[int]) -> bytes:
+    """Return the version 2 successes of publishes, as many as there are of both."""
     return _encoder.encode_lines(
-        [Published(request_id, 0, seq) for seq, request_id in enumerate(ids, first_seq)]
+        [Published(request_id, 0, seq) for request_id, seq in zip(ids, seqs, strict=False)]
     )

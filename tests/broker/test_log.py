@@ -10,10 +10,11 @@ import pytest
 
 from broker.block import Block
 from broker.cache import BlockCache
-from broker.gathering import BlockLimits, Ticket
+from broker.gathering import Ticket
 from broker.log import Log, LogLimits, _pause_s
 from broker.store.errors import StoreLost, StoreRefused
 from broker.store.interface import Account, Batch, Commit, ProducerMark, TopicRecord
+from broker.topic_messages import BlockLimits
 from broker.topics import Topic, Topics
 from protocol.frames import split_bodies
 from protocol.names import Role
@@ -54,7 +55,7 @@ class Publisher:
         )
 
     def _settle(self, ticket: Ticket, refused: RequestRefused | None) -> None:
-        seqs = [run.first_seq + place for run in ticket.runs for place in range(len(run.ids))]
+        seqs = [seq for run in ticket.runs for seq in run.seqs]
         self.settled.append(([], refused.reason) if refused else (seqs, None))
         self._bench.events.append("answered")
         self.settled_one.set()

@@ -15,11 +15,13 @@ from broker.store.interface import (
     CursorMove,
     NewBlock,
     ProducerMark,
+    Scattered,
     StoredBlock,
     SubscriptionRecord,
     TopicRecord,
     TopicSummary,
 )
+from protocol.frames import split_bodies
 from protocol.names import Role
 
 
@@ -288,7 +290,11 @@ class MemoryStore:
         return last_seq
 
     def _check_topical(self, batch: Batch) -> None:
-        topics = {block.topic_id for block in batch.blocks} - self._topics.keys()
+        named = {block.topic_id for block in batch.blocks}
+        if batch.scattered is not None:
+            assert named.isdisjoint(batch.scattered.topic_ids)
+            named.update(batch.scattered.topic_ids)
+        topics = named - self._topics.keys()
         producers = {
             key
             for mark in batch.producers
@@ -301,9 +307,24 @@ class MemoryStore:
     def _stored(self, batch: Batch) -> Commit:
         now = datetime.now(UTC)
         first_seqs = [self._store_block(block, now) for block in batch.blocks]
+        seqs = self._store_scattered(batch.scattered, now) if batch.scattered else []
         for mark in batch.producers:
             self._producers[mark.account_id, mark.producer] = mark
-        return Commit(first_seqs, now)
+        return Commit(first_seqs, now, seqs)
+
+    def _store_scattered(self, scattered: Scattered, now: datetime) -> list[int]:
+        """Store a block a topic, and return the seq of each message."""
+        assert self.takes_scattered
+        lines = split_bodies(scattered.bodies)
+        rows = [*zip(scattered.topic_ids, scattered.publishers, lines, strict=True)]
+        next_seq = {}
+        for topic_id in dict.fromkeys(scattered.topic_ids):
+            own = [(publisher, line) for of, publisher, line in rows if of == topic_id]
+            block = NewBlock(
+                topic_id, len(own), [one for one, _ in own], b"".join(line for _, line in own)
+            )
+            next_seq[topic_id] = count(self._store_block(block, now))
+        return [next(next_seq[topic_id]) for topic_id in scattered.topic_ids]
 
     def _store_block(self, block: NewBlock, now: datetime) -> int:
         topic = self._topics[block.topic_id]
@@ -331,7 +352,7 @@ class MemoryStore:
     # other brokers, of which there are none
 
     block_bytes: int | None = None
-    takes_scattered = False
+    takes_scattered = True
     shared = False
 
     def listen(self, heard: Callable[[str | None], None]) -> None:
