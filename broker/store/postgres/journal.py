@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from broker.store.errors import BatchOutdated
-from broker.store.interface import Batch, Commit, NewBlock
+from broker.store.interface import Batch, Commit, NewBlock, Scattered
 from broker.store.postgres.packed import microseconds, packed, unpacked
 from broker.store.postgres.parts import Part, one_or_each
 from protocol.frames import split_bodies
@@ -87,6 +87,39 @@ class Plan:
         return Commit(self.first_seqs, committed_at, self.scattered_seqs)
 
 
+@dataclass(slots=True)
+class _Draft:
+    """A page that is being made, in step."""
+
+    topics: list[int] = field(default_factory=list)
+    seqs: list[int] = field(default_factory=list)
+    publishers: list[int] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
+
+    def add_block(self, block: NewBlock, first_seq: int) -> None:
+        several = len(block.publishers) > 1
+        self.topics += [block.topic_id] * block.count
+        self.seqs += range(first_seq, first_seq + block.count)
+        self.publishers += block.publishers if several else [*block.publishers] * block.count
+        self.bodies.append(block.bodies)
+
+    def add_scattered(self, few: Scattered, heads: dict[int, int]) -> list[int]:
+        """Move the heads on, a message each, and return the seqs."""
+        seqs = []
+        for topic in few.topic_ids:
+            heads[topic] = seq = heads[topic] + 1
+            seqs.append(seq)
+        self.topics += few.topic_ids
+        self.seqs += seqs
+        self.publishers += few.publishers
+        self.bodies.append(few.bodies)
+        return seqs
+
+    def page(self, number: int, batch: int) -> Page:
+        numbers = packed(self.topics), packed(self.seqs), packed(self.publishers)
+        return Page(number, batch, *numbers, b"".join(self.bodies))
+
+
 @dataclass(slots=True, eq=False)
 class Moved:
     """Messages of a topic that are being moved from the journal to a block, in step."""
@@ -138,61 +171,45 @@ class Journal:
         Raises:
             BatchOutdated: there are no such topics.
         """
-        heads = self._known(batch)
+        heads, draft = self._known(batch), _Draft()
         blocks, first_seqs = [], []
-        topics: list[int] = []
-        publishers: list[int] = []
-        bodies = []
         for block in batch.blocks:
-            first_seqs.append(heads[block.topic_id] + 1)
-            if block.topic_id in self._first:
-                topics += [block.topic_id] * block.count
-                several = len(block.publishers) > 1
-                publishers += block.publishers if several else [*block.publishers] * block.count
-                bodies.append(block.bodies)
-            else:
-                blocks.append((block, first_seqs[-1]))
+            first_seq = heads[block.topic_id] + 1
+            first_seqs.append(first_seq)
             heads[block.topic_id] += block.count
-        seqs = [
-            seq
-            for block, first in zip(batch.blocks, first_seqs, strict=True)
-            if block.topic_id in self._first
-            for seq in range(first, first + block.count)
-        ]
-        scattered_seqs: list[int] = []
-        if batch.scattered is not None:
-            for topic in batch.scattered.topic_ids:
-                heads[topic] = seq = heads[topic] + 1
-                scattered_seqs.append(seq)
-            topics += batch.scattered.topic_ids
-            publishers += batch.scattered.publishers
-            bodies.append(batch.scattered.bodies)
-        page = None
-        if topics:
-            page = Page(
-                *(self._next, batch.id, packed(topics)),
-                *(packed(seqs + scattered_seqs), packed(publishers), b"".join(bodies)),
-            )
+            if block.topic_id in self._first:
+                draft.add_block(block, first_seq)
+            else:
+                blocks.append((block, first_seq))
+        few = batch.scattered
+        scattered_seqs = draft.add_scattered(few, heads) if few is not None else []
+        page = draft.page(self._next, batch.id) if draft.topics else None
         return Plan(batch, blocks, page, heads, first_seqs, scattered_seqs)
 
     def _known(self, batch: Batch) -> dict[int, int]:
+        """Return the topics of `batch` with their heads."""
         topics = {block.topic_id for block in batch.blocks}
         if batch.scattered is not None:
             topics.update(batch.scattered.topic_ids)
-        gone = topics - self.heads.keys()
-        if gone:
-            raise BatchOutdated(frozenset(gone), frozenset())
-        return {topic: self.heads[topic] for topic in topics}
+        heads = self.heads
+        try:
+            return {topic: heads[topic] for topic in topics}
+        except KeyError:
+            gone = frozenset(topic for topic in topics if topic not in heads)
+            raise BatchOutdated(gone, frozenset()) from None
 
     def stored(self, plan: Plan, committed_at: datetime) -> None:
         """Take note that the batch of `plan`, which was the newest one, is on disk."""
-        direct = {block.topic_id for block, _ in plan.blocks}
-        for topic in plan.heads.keys() - self._first.keys() - direct:
-            self._first[topic] = self.heads[topic] + 1
-        self.heads.update(plan.heads)
+        heads, first = self.heads, self._first
         if plan.page is not None:
+            direct = {block.topic_id for block, _ in plan.blocks}
+            # Not by taking sets from each other, which would look at all topics there are.
+            for topic in plan.heads:
+                if topic not in first and topic not in direct:
+                    first[topic] = heads[topic] + 1
             plan.page.committed_at = committed_at
             self._keep(plan.page)
+        heads.update(plan.heads)
 
     def _keep(self, page: Page) -> None:
         self.pages.append(page)
