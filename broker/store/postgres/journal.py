@@ -135,6 +135,11 @@ class Moved:
     def last_seq(self) -> int:
         return self.first_seq + len(self.lines) - 1
 
+    @property
+    def size(self) -> int:
+        """Bytes of bodies."""
+        return sum(map(len, self.lines))
+
 
 class Journal:
     """The journal's pages, and the heads of all topics as they are on disk."""

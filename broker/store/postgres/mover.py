@@ -198,13 +198,16 @@ def _portion(waiting: Iterator[Moved]) -> Iterator[Moved]:
     size = 0
     for one in islice(waiting, STATEMENT_TOPICS):
         yield one
-        size += sum(map(len, one.lines))
+        size += one.size
         if size >= STATEMENT_BYTES:
             break
 
 
 def _rows(moved: Moved) -> Iterator[Row]:
     """Cut what is moved of a topic into rows."""
+    if moved.size <= ROW_BYTES:
+        yield Row(moved, 0, len(moved.lines))
+        return
     first = size = 0
     for place, line in enumerate(moved.lines):
         if size >= ROW_BYTES:

@@ -58,7 +58,16 @@ FROM (
            number_at(journal.publishers, body.position),
            journal.committed_at,
            body.text
-    FROM journal
+    FROM (
+        -- Out of line they lie in pieces, which would be put together for each message.
+        SELECT topics || ''::bytea AS topics,
+               seqs || ''::bytea AS seqs,
+               publishers || ''::bytea AS publishers,
+               committed_at,
+               bodies
+        FROM journal
+        OFFSET 0
+    ) AS journal
     CROSS JOIN LATERAL string_to_table(
         rtrim(convert_from(journal.bodies, 'UTF8'), E'\n'), E'\n'
     ) WITH ORDINALITY AS body (text, position)
