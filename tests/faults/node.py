@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -31,6 +31,7 @@ class Node:
         *,
         patient: bool,
         env: Mapping[str, str] = {},
+        program: Sequence[str] = PUBSUB,
     ) -> None:
         self.port = 0
         self._log = log
@@ -38,6 +39,7 @@ class Node:
         self._place = place
         self._patient = patient
         self._env = env
+        self._program = program
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -49,7 +51,7 @@ class Node:
         """Begin to start."""
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *PUBSUB,
+                *self._program,
                 *["broker", "--port", str(self.port), *self._place, *LIMITS],
                 stdout=subprocess.PIPE,
                 stderr=log,

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tests.faults.breaking import ANYWHERE, FAULTS, KILLS
 
@@ -11,6 +11,10 @@ LONGEST_PAUSE_S = 1.0
 
 # A kill of the broker alone is what happens most often.
 _KILL_WEIGHTS = [6, 2, 2, 2, 2, 1, 1]
+
+FEW_AT_ONCE = 5  # messages that a publisher sends without waiting
+MANY_TOPICS = 40
+MANY_AT_ONCE = 80  # of which so many go to enough topics for a page of the journal
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +37,16 @@ class Plan:
     subscribers: tuple[int, int]
     visitors: int
     steps: tuple[Step, ...]
+    at_once: int = FEW_AT_ONCE
 
     @property
     def place(self) -> str:
-        return "PostgreSQL as its child" if self.embedded else "the store as a server"
+        place = "PostgreSQL as its child" if self.embedded else "the store as a server"
+        return f"{place}, {self.topics} topics"
+
+    def with_many_topics(self) -> "Plan":
+        """Return the round with so many topics that messages go through the journal."""
+        return replace(self, topics=MANY_TOPICS, at_once=MANY_AT_ONCE)
 
 
 def plan(seed: int, *, faults: int = FAULTS_A_ROUND) -> Plan:
@@ -54,7 +64,7 @@ def plan_kills(seed: int, kills: int) -> Plan:
 def _plan(seed: int, choose: Callable[[random.Random, bool], list[str]]) -> Plan:
     rng = random.Random(seed)
     embedded = rng.random() < 0.5
-    return Plan(
+    chosen = Plan(
         seed,
         embedded,
         topics=rng.randint(1, 3),
@@ -66,3 +76,5 @@ def _plan(seed: int, choose: Callable[[random.Random, bool], list[str]]) -> Plan
             for fault in choose(rng, embedded)
         ),
     )
+    # Others than a broker with PostgreSQL as its child have no journal.
+    return chosen.with_many_topics() if embedded and rng.random() < 0.5 else chosen

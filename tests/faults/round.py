@@ -19,7 +19,7 @@ from tests.faults.history import (
     History,
     Sent,
 )
-from tests.faults.plan import Plan, Step
+from tests.faults.plan import MANY_TOPICS, Plan, Step
 from tests.faults.traffic import (
     LibraryPublisher,
     LibrarySubscriber,
@@ -68,7 +68,10 @@ def round_of(
     plan: Plan, folder: Path, progress: Progress, *, hold_s: float = 1.5, crowd: int = 10_000
 ) -> "Round":
     """Return the round of `plan` on one broker, whose files are in `folder`."""
-    world = World(folder, History(), embedded=plan.embedded, hold_s=hold_s, crowd=crowd)
+    hasty = plan.topics >= MANY_TOPICS
+    world = World(
+        folder, History(), embedded=plan.embedded, hold_s=hold_s, crowd=crowd, hasty=hasty
+    )
     return Round(plan, world, {name: partial(do, world) for name, do in FAULTS.items()}, progress)
 
 
@@ -120,9 +123,10 @@ class Round:
     def _make_publishers(self) -> list[RawPublisher | LibraryPublisher]:
         ports, history = self._world.ports, self.history
         old, new = self.plan.publishers
+        how = history, self._pick, self.plan.at_once
         return [
-            *(RawPublisher(f"p{n}", _from(ports, n), history, self._pick) for n in range(old)),
-            *(LibraryPublisher(f"q{n}", _from(ports, n), history, self._pick) for n in range(new)),
+            *(RawPublisher(f"p{n}", _from(ports, n), *how) for n in range(old)),
+            *(LibraryPublisher(f"q{n}", _from(ports, n), *how) for n in range(new)),
         ]
 
     def _make_subscribers(self) -> list[Program]:

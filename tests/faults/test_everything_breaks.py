@@ -18,9 +18,10 @@ CROWD = 300
 
 
 @asynccontextmanager
-async def at_work(folder: Path, *, embedded: bool) -> AsyncIterator[Round]:
+async def at_work(folder: Path, *, embedded: bool, many: bool = False) -> AsyncIterator[Round]:
     """Clients of both versions at work on a broker; in the end every promise was kept."""
     chosen = Plan(0, embedded, 2, (1, 1), (1, 1), 1, ())
+    chosen = chosen.with_many_topics() if many else chosen
     folder.chmod(0o755)
     one = round_of(chosen, folder, lambda _: None, hold_s=HOLD_S, crowd=CROWD)
     async with one.going_on():
@@ -28,10 +29,13 @@ async def at_work(folder: Path, *, embedded: bool) -> AsyncIterator[Round]:
     assert one.violations == []
 
 
-@pytest.fixture(scope="module")
-async def with_its_own(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Round]:
+@pytest.fixture(scope="module", params=["few topics", "many topics"])
+async def with_its_own(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Round]:
     """A broker with PostgreSQL as its child."""
-    async with at_work(tmp_path_factory.mktemp("child"), embedded=True) as one:
+    many = request.param == "many topics"
+    async with at_work(tmp_path_factory.mktemp("child"), embedded=True, many=many) as one:
         yield one
 
 

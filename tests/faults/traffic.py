@@ -30,8 +30,7 @@ from tests.wire import Wire
 
 AT_ONCE = Backoff(first_s=0.01, longest_s=0.1)
 RETRY_S = 0.02
-AT_A_TIME = 5  # messages that a publisher sends without waiting
-PAUSE_S = 0.01  # between them: a history has to fit into memory
+PAUSE_S = 0.002  # for each message: a history has to fit into memory
 SILENT_S = 5.0  # a raw client that hears nothing for so long connects anew
 
 Pick = Callable[[], str]  # the topic of the next message
@@ -49,11 +48,14 @@ class Program(Protocol):
 class LibraryPublisher:
     """A version 2 publisher: what it sends is stored once, and it waits until it knows."""
 
-    def __init__(self, name: str, ports: list[int], history: History, pick: Pick) -> None:
+    def __init__(
+        self, name: str, ports: list[int], history: History, pick: Pick, at_once: int
+    ) -> None:
         self.name = name
         self._brokers = addresses(ports)
         self._history = history
         self._pick = pick
+        self._at_once = at_once
         self.began = asyncio.Event()
         self.finished = asyncio.Event()
 
@@ -73,8 +75,8 @@ class LibraryPublisher:
                 self._history.add(Sent(self.name, topic, text))
                 publication = await publisher.send(topic, text)
                 answers.create_task(self._note(topic, text, publication))
-                if number % AT_A_TIME == 0:
-                    await asyncio.sleep(PAUSE_S)
+                if number % self._at_once == 0:
+                    await asyncio.sleep(PAUSE_S * self._at_once)
 
     async def _note(self, topic: str, text: str, publication: Publication) -> None:
         try:
@@ -88,11 +90,14 @@ class LibraryPublisher:
 class RawPublisher:
     """A version 1 publisher: it sends nothing twice, so what has no answer is in doubt."""
 
-    def __init__(self, name: str, ports: list[int], history: History, pick: Pick) -> None:
+    def __init__(
+        self, name: str, ports: list[int], history: History, pick: Pick, at_once: int
+    ) -> None:
         self.name = name
         self._ports = ports
         self._history = history
         self._pick = pick
+        self._at_once = at_once
         self.began = asyncio.Event()
         self._numbers = count()
         self.finished = asyncio.Event()
@@ -113,7 +118,7 @@ class RawPublisher:
         waiting: deque[tuple[str, str]] = deque()
         try:
             while not self.finished.is_set():
-                for _ in range(AT_A_TIME):
+                for _ in range(self._at_once):
                     topic = self._pick()
                     text = f"{topic} {self.name} {next(self._numbers)}"
                     waiting.append((topic, text))
@@ -127,7 +132,7 @@ class RawPublisher:
                     else:
                         # Version 1 does not say whether the error is about this message.
                         self._history.add(Refused(whose, topic, text, in_doubt=True))
-                await asyncio.sleep(PAUSE_S)
+                await asyncio.sleep(PAUSE_S * self._at_once)
         finally:
             for topic, text in waiting:
                 self._history.add(Unanswered(whose, topic, text))

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -16,6 +17,9 @@ from tests.faults.history import History
 from tests.faults.node import Node
 from tests.faults.postgres_proxy import PostgresProxy
 from tests.patience import until
+from tests.process import PUBSUB
+
+HASTY = [sys.executable, "-m", "tests.faults.hasty"]
 
 
 class World:
@@ -27,9 +31,17 @@ class World:
     """
 
     def __init__(
-        self, folder: Path, history: History, *, embedded: bool, hold_s: float, crowd: int
+        self,
+        folder: Path,
+        history: History,
+        *,
+        embedded: bool,
+        hold_s: float,
+        crowd: int,
+        hasty: bool = False,
     ) -> None:
         self.embedded = embedded
+        self._hasty = hasty  # moves the journal to blocks all the time
         self.hold_s = hold_s  # how long something is held up at most
         self.crowd = crowd  # how many come in a flood
         self.history = history
@@ -44,7 +56,13 @@ class World:
         """Run until the block is left; then nothing of it is left running."""
         try:
             async with self._postgres() as place, self.clients.listening() as self.port:
-                self._node = Node(self._log, self.history, place, patient=not self.embedded)
+                self._node = Node(
+                    self._log,
+                    self.history,
+                    place,
+                    patient=not self.embedded,
+                    program=HASTY if self._hasty else PUBSUB,
+                )
                 await self.start_broker()
                 try:
                     yield
