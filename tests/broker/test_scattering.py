@@ -347,6 +347,7 @@ async def test_only_topics_that_somebody_is_live_on_get_a_block_one_a_commit() -
         (block,) = bench.delivered["T3"]
         assert (block.first_seq, block.count, texts(block.bodies)) == (1, 3, ["a", "b", "c"])
         assert block.publishers == ("shop@b.c", "shop@b.c", "depot@b.c")
+        assert [block.committed_at] == [one.committed_at for one in bench.store.commits]
         assert [topic.name for topic in topics if bench.cache.find(topic.name, 1)] == ["T3"]
         assert {topic.head for topic in topics} == {3}
 
@@ -442,6 +443,18 @@ async def test_a_producer_that_is_outdated_takes_its_scattered_messages_with_it(
         assert (shop.seqs, shop.refused) == ([], [Reason.TAKEN_OVER])
         assert await bench.stored(topics[0]) == [*("abcd" if joined else "cd")]
         assert depot.seqs == ([1, 2, *[1] * 19, 3] if joined else [1])
+
+
+def test_where_the_scattered_messages_are_taken_out_what_is_left_becomes_blocks() -> None:
+    topics = [Topic(number, f"T{number}", 0) for number in range(20)]
+    account = Account(1, "shop@b.c", Role.PUBLISHER)
+    gathering, mine, other = Gathering(0.0), Ticket(Mock()), Ticket(Mock())
+    gathering.tickets = {1: mine, 2: other}
+    gathering.add(topics[0], account, ["a"], [1], False, other)
+    gathering.add_scattered(publishes(*[(topic, "gone") for topic in topics]), account, mine)
+    gathering.take_out(BatchOutdated(frozenset([19])))
+    assert len(gathering.page()) == 0
+    assert [block.topic_name for block in gathering.blocks(WIDE, gathering.page())] == ["T0"]
 
 
 @given(st.data())
