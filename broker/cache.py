@@ -14,7 +14,7 @@ Frames = dict[tuple[int, Delivery], bytes]  # by version and action
 
 
 class BlockCache:
-    """Blocks by topic and seq; the least recently used go first.
+    """Blocks by topic and seq, none of which overlap; the least recently used go first.
 
     `size` (bytes of blocks and frames) is at most `limit_bytes`, whatever is added.
     """
@@ -27,17 +27,30 @@ class BlockCache:
         self.encodings = 0  # frames made since the start
 
     def add(self, block: Block) -> None:
-        """Keep `block`, which must not overlap others of its topic but may be there already."""
+        """Keep `block`, in the place of those that it overlaps, unless one of them holds it all.
+
+        A store may have made one block of several, which some of it were cached as.
+        """
         blocks = self._topics.setdefault(block.topic_name, [])
         if not blocks or blocks[-1].last_seq < block.first_seq:
             blocks.append(block)
-        elif self.find(block.topic_name, block.first_seq) is not None:
+        elif not self._insert(blocks, block):
             return
-        else:
-            place = bisect_left(blocks, block.first_seq, key=_first_seq)
-            blocks.insert(place, block)
         self._frames[block] = {}
         self._grow(block.size)
+
+    def _insert(self, blocks: list[Block], block: Block) -> bool:
+        """Put `block` among `blocks`; return whether that was any use."""
+        start = bisect_left(blocks, block.first_seq, key=_last_seq)
+        end = bisect_right(blocks, block.last_seq, key=_first_seq)
+        for one in blocks[start:end]:
+            if one.first_seq <= block.first_seq and block.last_seq <= one.last_seq:
+                self._frames.move_to_end(one)
+                return False
+        for one in blocks[start:end]:
+            self._drop(one)
+        blocks[start:end] = [block]
+        return True
 
     def find(self, topic_name: str, seq: int) -> Block | None:
         """Return the block that holds `seq`, if it is here."""
@@ -93,3 +106,7 @@ class BlockCache:
 
 def _first_seq(block: Block) -> int:
     return block.first_seq
+
+
+def _last_seq(block: Block) -> int:
+    return block.last_seq

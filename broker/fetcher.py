@@ -8,7 +8,7 @@ from broker.block import Block
 from broker.cache import BlockCache
 from broker.delivery import Reader
 from broker.store.errors import StoreError
-from broker.store.interface import Store
+from broker.store.interface import Store, StoredBlock
 from broker.store_health import StoreHealth
 from broker.topics import Topic
 
@@ -48,18 +48,11 @@ class Fetcher:
         """Return the block that holds `seq` and some after it, and keep them in the cache."""
         self.reads += 1
         stored = await self._store.read(topic.id, seq, self._read_ahead, topic.head)
+        # What lies over the head was committed by an append whose answer is still on its way;
+        # it is delivered when that has come.
         blocks = [
-            Block(
-                topic.name,
-                block.first_seq,
-                block.count,
-                block.publishers,
-                block.committed_at,
-                block.bodies,
-            )
+            _up_to(topic.head, _block(topic, block))
             for block in stored
-            # A block over the head was committed by an append whose answer is still on its
-            # way; it is delivered when that has come.
             if block.first_seq <= topic.head
         ]
         if not topic.deleted:  # another one may have its name by now
@@ -93,3 +86,19 @@ class Fetcher:
             except Exception:
                 _logger.exception("a subscriber could not be served, and the others are")
             await asyncio.sleep(0)  # a thousand may come back at once, and others have their turn
+
+
+def _block(topic: Topic, stored: StoredBlock) -> Block:
+    return Block(
+        topic.name,
+        stored.first_seq,
+        stored.count,
+        stored.publishers,
+        stored.committed_at,
+        stored.bodies,
+    )
+
+
+def _up_to(seq: int, block: Block) -> Block:
+    """Return `block`, or its part up to `seq`: a store may make one of several commits' blocks."""
+    return block if block.last_seq <= seq else block.part(block.first_seq, seq)

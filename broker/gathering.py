@@ -37,8 +37,8 @@ class Run:
     whole: bool  # answered by one reply, as a publish_many is
 
     @property
-    def seqs(self) -> range:
-        """Return the seqs of its replies, once committed."""
+    def reply_seqs(self) -> range:
+        """The seqs that answer its requests, once committed."""
         first_seq = self.appended.first_seq + self.offset
         return range(first_seq, first_seq + len(self.ids))
 
@@ -125,7 +125,7 @@ class Gathering:
         self._count(messages, ids, ticket)
 
     def add_scattered(self, publishes: Publishes, account: Account, ticket: Ticket) -> None:
-        """Add messages to many topics, in order; the lists are taken over as they are."""
+        """Add messages to many topics, in order."""
         self._scattered_topics.update(publishes.topics)
         self._add_scattered(account, publishes.topics, publishes.messages, publishes.ids, ticket)
 

@@ -1,9 +1,12 @@
 """Publishes in the order they were asked for, and how they are handed on to the log."""
 
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from broker.topics import Topic
 from protocol.replies import RequestId
+from protocol.requests import PublishMsg
 
 # A topic of its own costs a commit about as much as 16 messages do that lie in a row with
 # others of their topic. Below these two it is cheaper to sort messages by topic than to keep
@@ -16,20 +19,22 @@ TopicRun = tuple[Topic, list[str], list[RequestId]]
 
 @dataclass(slots=True, eq=False)
 class Publishes:
-    """Messages with their topics and the ids of their requests: lists in step, an entry each.
+    """Requests with the topics they go to: two lists in step.
 
-    Lists, because what belongs to one message or one topic alone would be an object that the
-    garbage collector walks: with a topic a message that costs more than all the rest.
-    `turns` counts how often they go on to another topic than the one before.
+    `turns` counts how often they go on to another topic than that of the one before.
     """
 
     topics: list[Topic] = field(default_factory=list)
-    messages: list[str] = field(default_factory=list)
-    ids: list[RequestId] = field(default_factory=list)
+    requests: Sequence[PublishMsg] = ()
     turns: int = 0
 
-    def __len__(self) -> int:
-        return len(self.topics)
+    @property
+    def messages(self) -> list[str]:
+        return [request.msg for request in self.requests]
+
+    @property
+    def ids(self) -> list[RequestId]:
+        return [request.id for request in self.requests]
 
     @property
     def scattered(self) -> bool:
@@ -43,14 +48,13 @@ class Publishes:
         """Return one run a topic, each in order."""
         if self.turns == 1:
             return [(self.topics[0], self.messages, self.ids)]
-        runs: dict[Topic, TopicRun] = {}
-        for topic, message, request_id in zip(self.topics, self.messages, self.ids, strict=True):
-            run = runs.get(topic)
-            if run is None:
-                run = runs[topic] = topic, [], []
-            run[1].append(message)
-            run[2].append(request_id)
-        return [*runs.values()]
+        sorted_: defaultdict[Topic, list[PublishMsg]] = defaultdict(list)
+        for topic, request in zip(self.topics, self.requests, strict=True):
+            sorted_[topic].append(request)
+        return [
+            (topic, [request.msg for request in own], [request.id for request in own])
+            for topic, own in sorted_.items()
+        ]
 
     def in_order(self, most: int) -> list[TopicRun]:
         """Return a run a turn, in order: the first of them, `most` at most."""
@@ -58,13 +62,14 @@ class Publishes:
             return [(self.topics[0], self.messages, self.ids)]
         runs: list[TopicRun] = []
         newest: Topic | None = None
-        for topic, message, request_id in zip(self.topics, self.messages, self.ids, strict=True):
+        messages: list[str] = []
+        ids: list[RequestId] = []
+        for topic, request in zip(self.topics, self.requests, strict=True):
             if topic is not newest:
                 if len(runs) == most:
                     break
-                newest = topic
-                run: TopicRun = topic, [], []
-                runs.append(run)
-            run[1].append(message)
-            run[2].append(request_id)
+                newest, messages, ids = topic, [], []
+                runs.append((topic, messages, ids))
+            messages.append(request.msg)
+            ids.append(request.id)
         return runs

@@ -29,6 +29,11 @@ class ScatteredRun:
     ids: list[RequestId]
     seqs: Sequence[int] = ()  # of the messages, once committed
 
+    @property
+    def reply_seqs(self) -> Sequence[int]:
+        """The seqs that answer its requests, once committed."""
+        return self.seqs if len(self.seqs) == len(self.ids) else self.seqs[:1]
+
     def goes_to(self, topic_ids: Collection[int]) -> bool:
         """Whether something of it goes to one of these topics."""
         return any(topic.id in topic_ids for topic in self.topics)

@@ -8,8 +8,8 @@ that a whole life in one packet works and replies need no sorting.
 import asyncio
 import logging
 from collections.abc import Sequence
-from itertools import islice
-from typing import Protocol
+from itertools import chain, islice
+from typing import Protocol, cast
 
 from broker import actions
 from broker.delivery import Outlet, Reader
@@ -330,7 +330,7 @@ class Session:
         if self._hub.log.closed is not None:
             return start
         publishes = self._plainly_good(start)
-        if publishes:
+        if publishes.topics:
             start += self._hand_on(publishes)
         if start < len(self._inbox) and self._append_list(self._inbox[start]):
             start += 1
@@ -338,24 +338,22 @@ class Session:
 
     def _plainly_good(self, start: int) -> Publishes:
         """Return the publishes from `start` on, up to the first that may not be good."""
-        publishes = Publishes()
-        get_topic, producer = self._hub.topics.get, self.producer
-        add_topic, add_message = publishes.topics.append, publishes.messages.append
-        add_id = publishes.ids.append
+        topics: list[Topic] = []
+        add, get_topic, producer = topics.append, self._hub.topics.get, self.producer
         # A message can be over the limit only if it has more characters than a sixth of it:
         # escaped, a character takes six bytes at most (a surrogate pair takes twelve, but
         # is sent as four).
         plain = self._hub.settings.message_bytes // 6
         last_id = producer.newest_id if producer else None
-        name = None
-        for request in islice(self._inbox, start, None):
+        name, turns = None, 0
+        inbox = cast(list[PublishMsg], self._inbox)  # as far as this goes
+        for request in islice(inbox, start, None):
             if request.__class__ is not PublishMsg:
                 break
-            assert isinstance(request, PublishMsg)
-            message, request_id = request.msg, request.id
-            if len(message) > plain:
+            if len(request.msg) > plain:
                 break
             if last_id is not None:
+                request_id = request.id
                 if type(request_id) is not int or request_id <= last_id:
                     break
                 last_id = request_id
@@ -364,18 +362,16 @@ class Session:
                 if found is None:
                     break
                 topic, name = found, found.name
-                publishes.turns += 1
-            add_topic(topic)
-            add_message(message)
-            add_id(request_id)
-        return publishes
+                turns += 1
+            add(topic)
+        return Publishes(topics, inbox[start : start + len(topics)], turns)
 
     def _hand_on(self, publishes: Publishes) -> int:
         """Give the log what is good, or the first of it; return how many messages that are."""
         if self._hub.log.scatters and publishes.scattered:
-            self._accept(publishes.ids[-1])
+            self._accept(publishes.requests[-1].id)
             self._append_scattered(publishes)
-            return len(publishes)
+            return len(publishes.topics)
         # In version 1 all answers to one call are the same bytes, so what goes to a topic can
         # be one run. In version 2 a run's ids lie together in the answer.
         runs = publishes.by_topic() if self.version == 1 else publishes.in_order(MOST_RUNS)
@@ -449,7 +445,9 @@ class Session:
     def _successes(self, ticket: Ticket) -> bytes:
         if self.version == 1:
             return SUCCESS_V1 * sum(len(run.ids) for run in ticket.runs)
-        return b"".join(published_lines(run.ids, run.seqs) for run in ticket.runs)
+        ids = chain.from_iterable(run.ids for run in ticket.runs)
+        seqs = chain.from_iterable(run.reply_seqs for run in ticket.runs)
+        return published_lines(ids, seqs)
 
     def _say_refused(self, ticket: Ticket, refused: RequestRefused) -> None:
         for run in ticket.runs:

@@ -171,7 +171,7 @@ def notice_v1(text: str) -> bytes:
 
 
 def published_lines(ids: Iterable[RequestId], seqs: Iterable[int]) -> bytes:
-    """Return the version 2 successes of publishes, as many as there are of both."""
+    """Return the version 2 successes of publishes."""
     return _encoder.encode_lines(
-        [Published(request_id, 0, seq) for request_id, seq in zip(ids, seqs, strict=False)]
+        [Published(request_id, 0, seq) for request_id, seq in zip(ids, seqs, strict=True)]
     )

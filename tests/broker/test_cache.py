@@ -110,6 +110,67 @@ def test_a_block_that_is_not_kept_gets_its_frame_all_the_same() -> None:
     assert cache.size == 0
 
 
+def test_a_block_that_holds_more_takes_the_place_of_those_that_it_overlaps() -> None:
+    before, first, second, after = block(1), block(2, 2), block(4, 2), block(8)
+    cache = cache_of(before, first, second, after)
+    cache.frame(first, 1, Delivery.UNREAD)
+    merged = block(3, 4)
+    cache.add(merged)
+    expected = {1: before, 2: None, 3: merged, 6: merged, 7: None, 8: after}
+    assert {seq: cache.find("T", seq) for seq in expected} == expected
+    assert cache.size == before.size + merged.size + after.size
+
+
+def test_a_part_of_a_block_that_is_there_is_not_kept() -> None:
+    whole = block(1, 5)
+    cache = cache_of(whole, block(6))
+    size = cache.size
+    for part in (block(1, 2), block(2, 3), block(5), block(1, 5)):
+        cache.add(part)
+    assert {cache.find("T", seq) for seq in range(1, 6)} == {whole}
+    assert cache.size == size
+
+
+def test_a_part_that_is_read_again_keeps_the_whole_among_the_newest() -> None:
+    whole, other = block(1, 2), block(3)
+    cache = cache_of(whole, other, limit_bytes=whole.size + other.size)
+    cache.add(block(2))
+    cache.add(block(4))
+    assert cache.find("T", 1) is whole
+    assert cache.find("T", 3) is None
+
+
+@given(
+    limit_bytes=st.integers(600, 6_000),
+    added=st.lists(
+        st.tuples(st.integers(1, 30), st.integers(1, 8), st.integers(1, 600), st.booleans()),
+        max_size=40,
+    ),
+)
+def test_whatever_overlaps_no_two_blocks_of_a_topic_do_and_the_size_is_right(
+    limit_bytes: int, added: list[tuple[int, int, int, bool]]
+) -> None:
+    cache = BlockCache(limit_bytes)
+    framed: set[Block] = set()
+    for first_seq, count, length, wants_frame in added:
+        there = [cache.find("T", seq) for seq in range(first_seq, first_seq + count)]
+        one = block(first_seq, count, length=length)
+        cache.add(one)
+        if there[0] is not None and set(there) == {there[0]}:
+            assert cache.find("T", first_seq) is there[0]  # it held all of it
+        elif one.size <= limit_bytes:
+            assert {cache.find("T", seq) for seq in range(first_seq, first_seq + count)} == {one}
+        if wants_frame and cache.find("T", first_seq) is one:
+            cache.frame(one, 1, Delivery.UNREAD)
+            framed.add(one)
+        found = [(seq, cache.find("T", seq)) for seq in range(1, 40)]
+        kept = {block for _, block in found if block is not None}
+        for seq, held in found:
+            assert all((each is held) == (each.first_seq <= seq <= each.last_seq) for each in kept)
+        frames = sum(len(each.frame(1, Delivery.UNREAD)) for each in kept & framed)
+        assert cache.size == sum(each.size for each in kept) + frames <= limit_bytes
+
+
 @given(
     limit_bytes=st.integers(600, 6_000),
     steps=st.lists(

@@ -166,6 +166,34 @@ class Subscribers(RuleBasedStateMachine):
             self.delivery.deliver(there, block)
         self.unanswered = []
 
+    @rule(topic=topics, size=st.integers(1, 3))
+    def publish_scattered(self, topic: int, size: int) -> None:
+        """Make a commit visible that is a block only where somebody is live on its topic."""
+        self.answer_commit()
+        there = self.topics[topic]
+        block = self._store(there, size)
+        if there.live:
+            self.unanswered = [(there, block)]
+            self.answer_commit()
+        there.head = max(there.head, block.last_seq)
+
+    @rule(topic=topics, first=st.integers(0, 9), number=st.integers(2, 4))
+    def merge(self, topic: int, first: int, number: int) -> None:
+        """Make one block of several in the store, perhaps with one that is not answered yet."""
+        blocks = self.blocks[self.topics[topic]]
+        some = blocks[first : first + number]
+        if len(some) > 1:
+            blocks[first : first + number] = [
+                Block(
+                    some[0].topic_name,
+                    some[0].first_seq,
+                    sum(block.count for block in some),
+                    some[0].publishers,
+                    NOON,
+                    b"".join(block.bodies for block in some),
+                )
+            ]
+
     @rule(topic=topics, sizes=commits)
     def publish_elsewhere(self, topic: int, sizes: list[int]) -> None:
         """Store a commit of another broker, which this one does not hear of."""
@@ -286,7 +314,7 @@ class Subscribers(RuleBasedStateMachine):
         """Answer any of the fetches, as the fetcher does."""
         reader, topic, seq = self.fetches.pop(which % len(self.fetches))
         found = [
-            block
+            block if block.last_seq <= topic.head else block.part(block.first_seq, topic.head)
             for block in self.blocks[topic]
             if block.last_seq >= seq and block.first_seq <= topic.head
         ][:read_ahead]

@@ -76,3 +76,16 @@ async def test_a_reader_that_cannot_be_served_does_not_keep_the_others_waiting()
     await came.wait()
     assert served == readers
     await fetcher.close()
+
+
+async def test_of_a_block_that_goes_past_the_head_only_what_is_known_is_kept() -> None:
+    merged = StoredBlock(1, 3, ("a@b.c", "b@b.c", "c@b.c"), NOW, b'"x"\n"y"\n"z"\n')
+    cache, there = BlockCache(10_000), topic()
+    fetcher = Fetcher(Mock(read=AsyncMock(return_value=[merged])), cache, 1_000, StoreHealth())
+    there.head = 2
+    (block,) = await fetcher.read(there, 1)
+    assert (block.first_seq, block.last_seq, block.bodies) == (1, 2, b'"x"\n"y"\n')
+    assert block.publishers == ("a@b.c", "b@b.c")
+    there.head = 3
+    (block,) = await fetcher.read(there, 3)
+    assert cache.find("T", 1) is cache.find("T", 3) is block

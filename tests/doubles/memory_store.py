@@ -54,6 +54,11 @@ class MemoryStore:
         self.reads = 0
         self.saves = 0
 
+    @property
+    def commits(self) -> list[Commit]:
+        """All there have been, oldest first."""
+        return [*self._commits.values()]
+
     # faults
 
     def lose(self) -> None:
