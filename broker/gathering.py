@@ -180,8 +180,8 @@ class Gathering:
     def page(self) -> Page:
         """Return what is stored without blocks, by a store that takes scattered messages.
 
-        That is all that goes to a topic which is among the scattered ones, and where it makes
-        the number of blocks that of many topics, what goes to those with few messages.
+        That is all that goes to a topic which is among the scattered ones. Where many other
+        topics have few messages each, those go with it: a block for each would cost more.
         """
         few = [one for one in self.topics.values() if len(one.messages) < FEW_MESSAGES]
         if len(few) < MANY_TOPICS:

@@ -8,9 +8,9 @@ from broker.topics import Topic
 from protocol.replies import RequestId
 from protocol.requests import PublishMsg
 
-# A topic of its own costs a commit about as much as 16 messages do that lie in a row with
-# others of their topic. Below these two it is cheaper to sort messages by topic than to keep
-# for each of them where it goes, and a block a topic takes less room in the store.
+# A topic's lists and its block cost a commit as much as ten messages do. With fewer topics than
+# this that is little in all, with more messages to each it is little beside them; and a block
+# a topic takes less room in the store.
 MANY_TOPICS = 16
 FEW_MESSAGES = 32
 

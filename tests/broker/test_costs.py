@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import asyncpg
@@ -140,6 +141,29 @@ async def test_alternating_between_topics_costs_a_run_a_topic_and_not_one_a_mess
             texts = [text for block in history["blocks"] for text in block["messages"]]
             assert texts == [f"{number}" for number in range(first, 500, 2)]
         await close_all(wire, *reading)
+
+
+async def test_a_publisher_to_a_thousand_topics_costs_no_block_a_topic() -> None:
+    store = MemoryStore()
+    async with Broker(Settings(store_url="memory", port=0), store) as broker:
+        wire = await signed_in(broker, "shop@b.c", "publisher")
+        for number in range(1_000):
+            wire.send("create_topic", topic_name=f"T{number}")
+        await wire.read_many(1_000)
+        before = store.appends
+        for turn in range(3):
+            for number in range(1_000):
+                wire.send("publish_msg", topic_name=f"T{number}", msg="x", id=turn)
+        replies = await wire.read_many(3_000)
+        assert [reply["seq"] for reply in replies] == [
+            *chain([1] * 1_000, [2] * 1_000, [3] * 1_000)
+        ]
+        commits = store.appends - before
+        assert commits == broker._hub.log.commits
+        # The last of what comes in one piece can be messages to few topics.
+        assert sum(len(blocks) for blocks in broker._hub.cache._topics.values()) < 16 * commits
+        assert commits < 100
+        await wire.close()
 
 
 async def test_a_thousand_who_come_back_at_once_read_and_encode_each_block_once() -> None:

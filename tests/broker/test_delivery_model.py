@@ -177,13 +177,15 @@ class Subscribers(RuleBasedStateMachine):
             self.answer_commit()
         there.head = max(there.head, block.last_seq)
 
-    @rule(topic=topics, first=st.integers(0, 9), number=st.integers(2, 4))
-    def merge(self, topic: int, first: int, number: int) -> None:
+    @rule(topic=topics, number=st.integers(2, 6), newer=st.integers(0, 2))
+    def merge(self, topic: int, number: int, newer: int) -> None:
         """Make one block of several in the store, perhaps with one that is not answered yet."""
         blocks = self.blocks[self.topics[topic]]
-        some = blocks[first : first + number]
+        end = max(len(blocks) - newer, 0)
+        start = max(end - number, 0)
+        some = blocks[start:end]
         if len(some) > 1:
-            blocks[first : first + number] = [
+            blocks[start:end] = [
                 Block(
                     some[0].topic_name,
                     some[0].first_seq,
