@@ -10,6 +10,7 @@ from broker.delivery import Reader
 from broker.store.errors import StoreError
 from broker.store.interface import Store, StoredBlock
 from broker.store_health import StoreHealth
+from broker.topic_messages import BlockLimits, pieces
 from broker.topics import Topic
 
 RETRY_S = 0.5
@@ -24,11 +25,17 @@ class Fetcher:
     """Brings blocks from the store into the cache and to the readers that want them."""
 
     def __init__(
-        self, store: Store, cache: BlockCache, read_ahead_bytes: int, health: StoreHealth
+        self,
+        store: Store,
+        cache: BlockCache,
+        read_ahead_bytes: int,
+        limits: BlockLimits,
+        health: StoreHealth,
     ) -> None:
         self._store = store
         self._cache = cache
         self._read_ahead = read_ahead_bytes
+        self._limits = limits
         self._health = health
         self._waiting: dict[tuple[Topic, int], list[Reader]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -51,9 +58,11 @@ class Fetcher:
         # What lies over the head was committed by an append whose answer is still on its way;
         # it is delivered when that has come.
         blocks = [
-            _up_to(topic.head, _block(topic, block))
+            piece
             for block in stored
             if block.first_seq <= topic.head
+            # A store may have made one of several that were appended within the limits.
+            for piece in pieces(_up_to(topic.head, _block(topic, block)), self._limits)
         ]
         if not topic.deleted:  # another one may have its name by now
             for block in blocks:
@@ -100,5 +109,5 @@ def _block(topic: Topic, stored: StoredBlock) -> Block:
 
 
 def _up_to(seq: int, block: Block) -> Block:
-    """Return `block`, or its part up to `seq`: a store may make one of several commits' blocks."""
+    """Return `block`, or its part up to `seq`."""
     return block if block.last_seq <= seq else block.part(block.first_seq, seq)

@@ -48,11 +48,13 @@ class Hub:
         self.topics = Topics()
         self.cache = BlockCache(settings.cache_bytes)
         self.saver = CursorSaver(store, self._superseded)
-        self.fetcher = Fetcher(store, self.cache, settings.read_ahead_bytes, self.store_health)
-        self.delivery = Delivery(self.cache, self.fetcher.want, self.saver.moved, self._rest)
-        self.fetcher.arrived = self.delivery.arrived
         # A block's line has to stay within the line limit, as a message's does.
         limits = _log_limits(settings)
+        self.fetcher = Fetcher(
+            store, self.cache, settings.read_ahead_bytes, limits.block, self.store_health
+        )
+        self.delivery = Delivery(self.cache, self.fetcher.want, self.saver.moved, self._rest)
+        self.fetcher.arrived = self.delivery.arrived
         self.log = Log(store, self.cache, limits, self._committed, self.store_health)
         self.removal = Removal(self)
         self.neighbours = Neighbours(self)

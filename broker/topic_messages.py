@@ -1,6 +1,6 @@
 """What one commit appends to one topic, and how it is cut into blocks."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice, repeat
@@ -38,20 +38,37 @@ class BlockLimits:
 
 
 def cut(appended: TopicMessages, limits: BlockLimits) -> Iterator[Block]:
-    """Cut a topic's messages into blocks within `limits`."""
-    bodies = encode_bodies(appended.messages)
-    publishers = _publishers(appended.runs)
-    count = len(appended.messages)
+    """Cut a topic's messages into blocks within `limits`; their seqs are counted from 0."""
+    whole = Block(
+        appended.topic.name,
+        0,
+        len(appended.messages),
+        _publishers(appended.runs),
+        NOT_YET,
+        encode_bodies(appended.messages),
+    )
+    return pieces(whole, limits, appended.wholes if limits.keep_whole else {})
+
+
+def pieces(block: Block, limits: BlockLimits, wholes: Mapping[int, int] = {}) -> Iterator[Block]:
+    """Cut a block into such as are within `limits`; what lies in `wholes` stays together."""
+    publishers = block.publishers
     several = len(publishers) > 1
     widest = max(_lengths(set(publishers))) if several else 0
-    if count <= limits.count and len(bodies) + count * widest <= limits.size:
-        yield _block(appended, 0, count, publishers, bodies)
+    if block.count <= limits.count and len(block.bodies) + block.count * widest <= limits.size:
+        yield block
         return
-    start, lines = 0, split_bodies(bodies)
-    units = _units(count, appended.wholes if limits.keep_whole else {})
-    for end in _ends(lines, units, _lengths(publishers) if several else repeat(0), limits):
-        some = publishers[start:end] if several else publishers
-        yield _block(appended, start, end - start, some, b"".join(islice(lines, start, end)))
+    start, lines = 0, split_bodies(block.bodies)
+    lengths = _lengths(publishers) if several else repeat(0)
+    for end in _ends(lines, _units(block.count, wholes), lengths, limits):
+        yield Block(
+            block.topic_name,
+            block.first_seq + start,
+            end - start,
+            _one_or_each(publishers[start:end]) if several else publishers,
+            block.committed_at,
+            b"".join(islice(lines, start, end)),
+        )
         start = end
 
 
@@ -75,7 +92,7 @@ def _ends(
     yield len(lines)
 
 
-def _units(count: int, wholes: dict[int, int]) -> Iterator[int]:
+def _units(count: int, wholes: Mapping[int, int]) -> Iterator[int]:
     """Yield where each of `count` messages ends, those in `wholes` together."""
     place = 0
     while place < count:
@@ -88,22 +105,13 @@ def _lengths(emails: Collection[str]) -> list[int]:
     return [len(line) for line in split_bodies(encode_bodies([*emails]))]
 
 
-def _publishers(runs: list[tuple[Account, int]]) -> list[str]:
+def _publishers(runs: list[tuple[Account, int]]) -> tuple[str, ...]:
     first = runs[0][0]
     if all(account is first or account.id == first.id for account, _ in runs):
-        return [first.email]
-    return [account.email for account, count in runs for _ in range(count)]
+        return (first.email,)
+    return tuple(account.email for account, count in runs for _ in range(count))
 
 
-def _block(
-    appended: TopicMessages, first: int, count: int, publishers: list[str], bodies: bytes
-) -> Block:
-    several = len(publishers) > 1 and any(email != publishers[0] for email in publishers)
-    return Block(
-        appended.topic.name,
-        first,
-        count,
-        tuple(publishers) if several else (publishers[0],),
-        NOT_YET,
-        bodies,
-    )
+def _one_or_each(publishers: Sequence[str]) -> Sequence[str]:
+    same = all(email == publishers[0] for email in publishers)
+    return publishers[:1] if same else publishers
