@@ -40,14 +40,18 @@ def read_lines(opened: socket.socket, count: int) -> list[bytes]:
 
 
 class Wire:
-    """One connection; each request must succeed."""
+    """One connection; what is asked must succeed."""
 
     def __init__(self, address: Address) -> None:
         self._socket = connected(address)
 
     def ask(self, action: str, **keys: Any) -> None:
+        check_success(self.answer(action, **keys))
+
+    def answer(self, action: str, **keys: Any) -> bytes:
+        """Return the line that answers, whatever it says."""
         self._socket.sendall(request(action, **keys))
-        check_success(read_lines(self._socket, 1)[0])
+        return read_lines(self._socket, 1)[0]
 
     def __enter__(self) -> Self:
         return self

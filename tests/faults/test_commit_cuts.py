@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import pytest
 
 from broker import Broker, Settings
+from broker.store.postgres import PostgresStore
 from tests.faults.postgres_proxy import PostgresProxy
 from tests.faults.proof import work_goes_on
 from tests.faults.shop import Shop, good, wires
@@ -15,6 +17,15 @@ from tests.faults.shop import Shop, good, wires
 SHARES = [0.0, 0.01, 0.1, 0.5, 0.9, 0.99, 1.0]
 
 Where = dict[str, float]
+
+
+@pytest.fixture(
+    autouse=True, params=["one of several", pytest.param("alone", marks=pytest.mark.slow)]
+)
+def brokers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others may serve the database too, or none can: the commits are different statements."""
+    if request.param == "alone":
+        monkeypatch.setattr("broker.broker.PostgresStore", partial(PostgresStore, alone=True))
 
 
 @asynccontextmanager
