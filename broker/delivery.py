@@ -232,7 +232,8 @@ class Delivery:
     def _skip_gap(self, cursor: Cursor, found: int) -> None:
         """Go on at `found` where messages before it were taken out of the store.
 
-        By retention a moment ago, of which this broker hears soon, or by somebody else.
+        By retention a moment ago or with their topic, at another broker, of which this one hears
+        soon, or by somebody else.
         """
         if found > cursor.sent + 1 and not cursor.reader.outlet.congested:
             _logger.warning(

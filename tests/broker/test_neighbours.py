@@ -12,10 +12,11 @@ import pytest
 from broker import Broker, Settings, neighbours
 from broker.neighbours import Here, Neighbours, TopicsChanged
 from broker.store.errors import StoreLost
-from broker.store.interface import Credentials, Store
+from broker.store.interface import Credentials, Store, StoredBlock
 from tests.wire import Wire, until
 
 SUCCESS = {"action": "success", "code": 0}
+TOPIC_DELETED = {"action": "topic_deleted", "topic_name": "T"}
 
 
 @dataclass
@@ -296,6 +297,13 @@ async def test_what_is_told_comes_without_looking(
     assert await messages(ann, 2) == ["a", "b"]
 
 
+async def make_anew(shop: Wire) -> None:
+    """Delete T, make another one and publish "new" to that."""
+    for action in ("delete_topic", "create_topic"):
+        assert (await shop.ask(action, topic_name="T"))["action"] == "success"
+    assert (await shop.ask("publish_msg", topic_name="T", msg="new"))["seq"] == 1
+
+
 async def test_a_topic_made_anew_elsewhere_is_not_taken_for_the_one_of_its_name(
     pair: Pair,
 ) -> None:
@@ -303,14 +311,48 @@ async def test_a_topic_made_anew_elsewhere_is_not_taken_for_the_one_of_its_name(
     await shop.ask("create_topic", topic_name="T")
     ann = await pair.ann(pair.other)
     deafen(pair.other)
-    await shop.ask("publish_msg", topic_name="T", msg="old")
-    assert (await shop.ask("delete_topic", topic_name="T"))["action"] == "success"
-    assert (await shop.ask("create_topic", topic_name="T"))["action"] == "success"
-    await shop.ask("publish_msg", topic_name="T", msg="new")
+    # A look of its own accord might find the old message, which is gone when it is to be read.
+    async with pair.other._hub.neighbours._looking:
+        await shop.ask("publish_msg", topic_name="T", msg="old")
+        await make_anew(shop)
     await pair.other._hub.neighbours.look()
-    while (line := await ann.read())["action"] != "topic_deleted":
-        assert line["messages"] == ["old"]
+    assert await ann.read() == TOPIC_DELETED
     assert (await ann.ask("subscribe", topic_name="T", from_="all"))["action"] == "success"
+    assert await messages(ann, 1) == ["new"]
+
+
+@pytest.mark.parametrize("known", [False, True])
+async def test_what_went_with_its_topic_before_it_was_read_is_gone_and_nothing_of_the_new_one(
+    pair: Pair, known: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The read ends before the broker knows of the new topic, or when that has its subscriber."""
+    shop = await pair.shop(pair.one)
+    await shop.ask("create_topic", topic_name="T")
+    ann = await pair.ann(pair.other)
+    deafen(pair.other)
+    store, asked, going_on = pair.other._store, asyncio.Event(), asyncio.Event()
+    read = store.read
+
+    async def slowly(topic_id: int, seq: int, limit_bytes: int, head: int) -> list[StoredBlock]:
+        asked.set()
+        await going_on.wait()
+        return await read(topic_id, seq, limit_bytes, head)
+
+    monkeypatch.setattr(store, "read", slowly)
+    await shop.ask("publish_msg", topic_name="T", msg="old")
+    await pair.other._hub.neighbours.look()
+    await asked.wait()
+    async with pair.other._hub.neighbours._looking:
+        await make_anew(shop)
+        if not known:
+            going_on.set()
+            gap = {"action": "gap", "topic_name": "T", "seq": 1, "last_seq": 1}
+            async with asyncio.timeout(10):
+                assert await ann.read() == gap
+    await pair.other._hub.neighbours.look()
+    assert await ann.read() == TOPIC_DELETED
+    assert (await ann.ask("subscribe", topic_name="T", from_="all"))["action"] == "success"
+    going_on.set()
     assert await messages(ann, 1) == ["new"]
 
 
