@@ -232,6 +232,40 @@ async def test_retention_sees_what_is_in_the_journal(store: PostgresStore) -> No
     assert [*(await all_of(store, topics[0], 3))] == [3]
 
 
+async def test_what_is_in_the_journal_can_be_taken_out(store: PostgresStore) -> None:
+    shop = await made(store, "shop@b.c")
+    (topic,) = await made_topics(store, 1, shop)
+    await store.append(scattered(shop, [(topic, "a"), (topic, "b")]))
+    assert await store.take_out(topic, 2) == 2
+    assert await all_of(store, topic, 1) == {}
+    (record,) = await store.topics()
+    assert (record.head, record.tail) == (2, 2)
+
+
+async def test_after_a_batch_that_nobody_asked_about_again_the_next_one_has_seqs_of_its_own(
+    store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = await made(store, "shop@b.c")
+    topics = await made_topics(store, 2, shop)
+    fetchval = asyncpg.Connection.fetchval
+
+    async def lost(connection: asyncpg.Connection, *arguments: Any, **named: Any) -> object:
+        await fetchval(connection, *arguments, **named)
+        connection.terminate()
+        raise asyncpg.ConnectionDoesNotExistError("the test lost it")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(asyncpg.Connection, "fetchval", lost)
+        with pytest.raises(StoreLost):
+            await store.append(scattered(shop, [(topic, "a") for topic in topics]))
+    commit = await store.append(scattered(shop, [(topic, "b") for topic in topics]))
+    assert [*commit.scattered_seqs] == [2, 2]
+    assert [body for body, _, _ in (await all_of(store, topics[1])).values()] == [
+        '"a"\n',
+        '"b"\n',
+    ]
+
+
 async def test_a_summary_counts_what_is_in_the_journal_and_knows_the_time_of_each_message(
     store: PostgresStore,
 ) -> None:
