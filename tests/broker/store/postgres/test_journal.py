@@ -11,7 +11,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from broker.store.errors import BatchOutdated, StoreLost
+from broker.store.errors import BatchOutdated, StoreLost, StoreRefused
 from broker.store.interface import Account, Batch, Commit, NewBlock, ProducerMark, Scattered
 from broker.store.postgres import PostgresStore, mover
 from protocol.frames import encode_bodies, split_bodies
@@ -264,6 +264,32 @@ async def test_after_a_batch_that_nobody_asked_about_again_the_next_one_has_seqs
         '"a"\n',
         '"b"\n',
     ]
+
+
+async def test_a_move_that_somebody_was_ahead_of_is_not_taken_for_made(
+    store: PostgresStore, admin: asyncpg.Connection
+) -> None:
+    """As a statement is that was given up, and goes on in PostgreSQL."""
+    shop = await made(store, "shop@b.c")
+    topics = await made_topics(store, 2, shop)
+    for text in "ab":
+        await store.append(scattered(shop, [(topic, text) for topic in topics]))
+    before = [await all_of(store, topic) for topic in topics]
+    async with admin.transaction():
+        await admin.execute("UPDATE topics SET head = 1 WHERE id = $1", topics[1])
+        await admin.execute(
+            "INSERT INTO blocks"
+            " (topic_id, first_seq, count, batch, committed_at, publishers, bodies)"
+            " SELECT $1, 1, 1, batch, committed_at, ARRAY[$2::integer], $3"
+            " FROM journal ORDER BY page LIMIT 1",
+            *(topics[1], shop.id, b'"a"\n'),
+        )
+    with pytest.raises(StoreRefused):
+        await store.move_journal()
+    assert [await all_of(store, topic) for topic in topics] == before
+    await store.move_journal()
+    assert await counted(admin, "journal") == 0
+    assert [await all_of(store, topic) for topic in topics] == before
 
 
 async def test_a_summary_counts_what_is_in_the_journal_and_knows_the_time_of_each_message(
