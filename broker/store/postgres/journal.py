@@ -140,6 +140,17 @@ class Moved:
         """Bytes of bodies."""
         return sum(map(len, self.lines))
 
+    def part(self, first: int, end: int) -> "Moved":
+        """Return those of its messages, counted from 0."""
+        return Moved(
+            self.topic_id,
+            self.first_seq + first,
+            self.publishers[first:end],
+            self.times[first:end],
+            self.lines[first:end],
+            self.batch,
+        )
+
 
 class Journal:
     """The journal's pages, and the heads of all topics as they are on disk."""

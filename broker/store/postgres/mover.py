@@ -8,8 +8,7 @@ import asyncio
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from itertools import accumulate, islice
+from itertools import accumulate, chain, islice
 
 import asyncpg
 
@@ -33,9 +32,9 @@ LOAD_TIMEOUT_S = 600.0
 
 _logger = logging.getLogger("pubsub.store")
 
-# Arrays run in step: $1 to $3 a topic, with its head before and after, $4 to $11 a row. Publishers
-# lie one after another in $12. Returned are the topics that were moved: one that is gone is not,
-# nor is one whose head is not the one before.
+# Arrays run in step: $1 to $3 a topic, with its head before and after, $4 to $11 and $13 a row. The
+# rows' publishers lie one after another in $12. Returned are the topics that were moved: one that is
+# gone is not, nor is one whose head is not the one before.
 _MOVE = """
 WITH moved AS (
     UPDATE topics SET head = added.after
@@ -70,23 +69,6 @@ _DROP = "DELETE FROM journal WHERE page <= $1"
 
 # Left to autovacuum, the room of pages that are gone would be used again a minute later.
 _VACUUM = "VACUUM journal"
-
-
-@dataclass(slots=True, eq=False)
-class Row:
-    """A row of blocks that is to be written."""
-
-    moved: Moved
-    first: int  # message of it
-    end: int
-    publishers: Sequence[int] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.publishers = one_or_each(self.moved.publishers[self.first : self.end])
-
-    @property
-    def times(self) -> list[int]:
-        return self.moved.times[self.first : self.end]
 
 
 class Mover:
@@ -149,7 +131,8 @@ class Mover:
             await self._ask(_DROP, pages[-1].number)
             self._journal.drop(pages)
             self._room.set()
-            await self._ask(_VACUUM)
+            with suppress(StoreError):  # autovacuum does it, if a little later
+                await self._ask(_VACUUM)
 
     async def _move(self, moved: Mapping[int, Moved]) -> None:
         self._unsure = True  # until all answers are there
@@ -203,36 +186,36 @@ def _portion(waiting: Iterator[Moved]) -> Iterator[Moved]:
             break
 
 
-def _rows(moved: Moved) -> Iterator[Row]:
+def _rows(moved: Moved) -> Iterator[Moved]:
     """Cut what is moved of a topic into rows."""
     if moved.size <= ROW_BYTES:
-        yield Row(moved, 0, len(moved.lines))
+        yield moved
         return
     first = size = 0
     for place, line in enumerate(moved.lines):
         if size >= ROW_BYTES:
-            yield Row(moved, first, place)
-            first = place
-            size = 0
+            yield moved.part(first, place)
+            first, size = place, 0
         size += len(line)
-    yield Row(moved, first, len(moved.lines))
+    yield moved.part(first, len(moved.lines))
 
 
 def _arguments(moved: Sequence[Moved]) -> tuple[object, ...]:
     rows = [row for one in moved for row in _rows(one)]
-    ends = [*accumulate((len(row.publishers) for row in rows), initial=0)]
+    publishers = [one_or_each(row.publishers) for row in rows]
+    ends = [*accumulate(map(len, publishers), initial=0)]
     return (
         [one.topic_id for one in moved],
         [one.first_seq - 1 for one in moved],
         [one.last_seq for one in moved],
-        [row.moved.topic_id for row in rows],
-        [row.moved.first_seq + row.first for row in rows],
-        [row.end - row.first for row in rows],
-        [row.moved.batch for row in rows],
-        [moment(row.moved.times[row.end - 1]) for row in rows],
+        [row.topic_id for row in rows],
+        [row.first_seq for row in rows],
+        [len(row.lines) for row in rows],
+        [row.batch for row in rows],
+        [moment(row.times[-1]) for row in rows],
         [packed(row.times) for row in rows],
         ends[:-1],
         ends[1:],
-        [account for row in rows for account in row.publishers],
-        [b"".join(row.moved.lines[row.first : row.end]) for row in rows],
+        [*chain.from_iterable(publishers)],
+        [b"".join(row.lines) for row in rows],
     )
