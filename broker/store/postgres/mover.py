@@ -32,9 +32,9 @@ LOAD_TIMEOUT_S = 600.0
 
 _logger = logging.getLogger("pubsub.store")
 
-# Arrays run in step: $1 to $3 a topic, with its head before and after, $4 to $11 and $13 a row. The
-# rows' publishers lie one after another in $12. Returned are the topics that were moved: one that is
-# gone is not, nor is one whose head is not the one before.
+# Arrays run in step: $1 to $3 a topic, with its head before and after, $4 to $11 and $13 a row.
+# The rows' publishers lie one after another in $12. Returned are the topics that were moved: one
+# that is gone is not, nor is one whose head is not the one before.
 _MOVE = """
 WITH moved AS (
     UPDATE topics SET head = added.after
