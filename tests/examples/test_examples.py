@@ -6,7 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import pytest
@@ -227,14 +227,13 @@ async def test_the_bridge_to_sqlite_stores_each_message_once_through_kills(
         process.send_signal(signal.SIGINT)
         _, err = await process.communicate()
         assert (process.returncode, err) == (130, b"")
-    database = sqlite3.connect(path)
-    rows = database.execute("SELECT seq, text FROM messages WHERE topic = 'T' ORDER BY rowid")
-    assert rows.fetchall() == [(number + 1, str(number)) for number in range(8_001)]
-    rows = database.execute("SELECT * FROM messages WHERE topic = 'U'")
-    ((topic, seq, published_at, who, text),) = rows.fetchall()
+    with closing(sqlite3.connect(path)) as database:
+        rows = database.execute("SELECT seq, text FROM messages WHERE topic = 'T' ORDER BY rowid")
+        assert rows.fetchall() == [(number + 1, str(number)) for number in range(8_001)]
+        rows = database.execute("SELECT * FROM messages WHERE topic = 'U'")
+        ((topic, seq, published_at, who, text),) = rows.fetchall()
     assert (topic, seq, who, text) == ("U", 1, "test@b.c", "u")
     assert published_at.endswith("+00:00")
-    database.close()
 
 
 async def forget(brokers: str) -> None:
