@@ -13,7 +13,7 @@ import pytest
 
 from broker.store.errors import BatchOutdated, StoreLost, StoreRefused
 from broker.store.interface import Account, Batch, Commit, NewBlock, ProducerMark, Scattered
-from broker.store.postgres import PostgresStore, mover
+from broker.store.postgres import PostgresStore, journal, mover
 from protocol.frames import encode_bodies, split_bodies
 from protocol.names import Role
 
@@ -80,6 +80,15 @@ def scattered(publisher: Account, messages: list[tuple[int, str]], **marks: Prod
 def in_a_block(topic: int, publisher: Account, *messages: str) -> Batch:
     block = NewBlock(topic, len(messages), [publisher.id], encode_bodies(messages))
     return Batch(next(_batch_ids), [block], {topic: 0})
+
+
+async def in_the_end(store: PostgresStore, batch: Batch) -> Commit:
+    """Append the batch, again where the store was lost meanwhile, as the log does."""
+    while True:
+        try:
+            return await store.append(batch)
+        except StoreLost:
+            await asyncio.sleep(0)
 
 
 async def all_of(store: PostgresStore, topic: int, seq: int = 1) -> dict[int, Stored]:
@@ -258,7 +267,7 @@ async def test_after_a_batch_that_nobody_asked_about_again_the_next_one_has_seqs
         patch.setattr(asyncpg.Connection, "fetchval", lost)
         with pytest.raises(StoreLost):
             await store.append(scattered(shop, [(topic, "a") for topic in topics]))
-    commit = await store.append(scattered(shop, [(topic, "b") for topic in topics]))
+    commit = await in_the_end(store, scattered(shop, [(topic, "b") for topic in topics]))
     assert [*commit.scattered_seqs] == [2, 2]
     assert [body for body, _, _ in (await all_of(store, topics[1])).values()] == [
         '"a"\n',
@@ -290,6 +299,22 @@ async def test_a_move_that_somebody_was_ahead_of_is_not_taken_for_made(
     await store.move_journal()
     assert await counted(admin, "journal") == 0
     assert [await all_of(store, topic) for topic in topics] == before
+
+
+async def test_a_read_of_a_long_journal_looks_through_a_bounded_part_of_it(
+    store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal, "PAGES_A_READ", 2)
+    shop = await made(store, "shop@b.c")
+    first, second = await made_topics(store, 2, shop)
+    for _ in range(3):
+        await store.append(scattered(shop, [(first, "a")]))
+    for _ in range(5):
+        await store.append(scattered(shop, [(second, "b")]))
+    # Nothing was found in the first three; then two more at most, and the one that has it.
+    assert [block.first_seq for block in await store.read(second, 1, PLENTY)] == [1]
+    assert [block.first_seq for block in await store.read(second, 2, PLENTY)] == [2, 3]
+    assert [*(await all_of(store, second))] == [1, 2, 3, 4, 5]
 
 
 async def test_a_summary_counts_what_is_in_the_journal_and_knows_the_time_of_each_message(
@@ -394,11 +419,7 @@ class Life:
             connection.terminate()
         elif fault < 0.2:
             self.losing.add(connection)
-        while True:
-            try:
-                return await self.store.append(batch)
-            except StoreLost:
-                await asyncio.sleep(0)
+        return await in_the_end(self.store, batch)
 
     def block(self, topic: int) -> NewBlock:
         number = self.chance.randrange(1, 4)
@@ -472,6 +493,7 @@ async def test_every_message_is_there_once_in_order_whatever_is_done(
     chance = random.Random(seed)
     monkeypatch.setattr(mover, "STATEMENT_TOPICS", chance.choice([1, 2, 200]))
     monkeypatch.setattr(mover, "ROW_BYTES", chance.choice([1, 60, 2**17]))
+    monkeypatch.setattr(journal, "PAGES_A_READ", chance.choice([0, 1, 20]))
     life = Life(database, chance)
     fetchval = asyncpg.Connection.fetchval
 
