@@ -140,9 +140,14 @@ class Mover:
         while some := [*_portion(waiting)]:
             rows = await self._ask(_MOVE, *_arguments(some))
             self._journal.in_blocks([moved[row["id"]] for row in rows])
-        if any(self._journal.holds(one.topic_id, one.last_seq) for one in moved.values()):
-            raise StoreRefused("topics have other heads than they should have")
+        if self._left(moved):
+            await self._learn_heads()  # another broker that starts may have been ahead of it
+            if self._left(moved):
+                raise StoreRefused("topics have other heads than they should have")
         self._unsure = False
+
+    def _left(self, moved: Mapping[int, Moved]) -> bool:
+        return any(self._journal.holds(one.topic_id, one.last_seq) for one in moved.values())
 
     async def _learn_heads(self) -> None:
         """Find out what a move has done that was broken off, or had no answer."""

@@ -174,6 +174,23 @@ async def test_brokers_that_share_a_database_find_what_one_that_had_it_alone_has
         await store.close()
 
 
+async def test_brokers_that_start_together_move_what_was_left_once(
+    database: str, admin: asyncpg.Connection
+) -> None:
+    alone = await opened(database)
+    shop = await made(alone, "shop@b.c")
+    topics = await made_topics(alone, 20, shop)
+    for text in "abc":
+        await alone.append(scattered(shop, [(topic, text) for topic in topics]))
+    await alone.close()
+    together = await asyncio.gather(*[opened(database, alone=False) for _ in range(4)])
+    assert await counted(admin, "journal") == 0
+    assert await counted(admin, "blocks") == 20
+    for store in together:
+        assert [*(await all_of(store, topics[-1]))] == [1, 2, 3]
+        await store.close()
+
+
 async def test_a_topic_has_no_block_above_what_it_has_in_the_journal(
     store: PostgresStore, admin: asyncpg.Connection
 ) -> None:
