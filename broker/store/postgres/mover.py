@@ -57,6 +57,8 @@ WITH moved AS (
 SELECT id FROM moved
 """
 
+_SOMETHING = "SELECT FROM journal LIMIT 1"
+
 _HEADS = "SELECT id, head FROM topics"
 
 _HEADS_OF = "SELECT id, head FROM topics WHERE id = ANY($1::integer[])"
@@ -82,6 +84,10 @@ class Mover:
         self._enough = asyncio.Event()
         self._room = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+
+    async def something_is_left(self) -> bool:
+        """Whether there is something in the table `journal`."""
+        return bool(await self._ask(_SOMETHING))
 
     async def load(self) -> None:
         """Learn what is in the tables, into a journal that knows nothing yet."""

@@ -301,10 +301,11 @@ class PostgresStore:
         Brokers that share a database write none and know none of each other's: what is there came
         with the database, and is moved to blocks before it is served.
         """
-        await self._mover.load()
         if self._alone:
+            await self._mover.load()
             self._mover.start()
-        else:
+        elif await self._mover.something_is_left():
+            await self._mover.load()
             await self._mover.move()
 
     async def _connect_once_up(self) -> asyncpg.Connection:
