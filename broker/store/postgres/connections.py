@@ -7,6 +7,8 @@ from typing import Any
 
 import asyncpg
 
+from broker.store.postgres.faults import translated
+
 POOL_SIZE = 4  # beside the one that appends
 CONNECT_TIMEOUT_S = 10.0
 CLOSE_TIMEOUT_S = 5.0
@@ -77,6 +79,22 @@ class Connections:
             yield connection
         finally:
             await self.release(connection)
+
+    async def rows(
+        self, query: str, *arguments: object, timeout: float | None = None
+    ) -> list[asyncpg.Record]:
+        """Return the rows of `query`, asked on a connection of the pool.
+
+        Raises:
+            StoreLost: there was no answer; it is not known what became of the statement.
+            StoreRefused: the server says no.
+        """
+        with translated():
+            async with self.borrowed() as connection:
+                found: list[asyncpg.Record] = await connection.fetch(
+                    query, *arguments, timeout=timeout
+                )
+                return found
 
     async def close(self) -> None:
         await ended(self._pool.close())

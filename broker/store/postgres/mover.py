@@ -179,12 +179,7 @@ class Mover:
             self._enough.set()
 
     async def _ask(self, query: str, *arguments: object) -> list[asyncpg.Record]:
-        with translated():
-            async with self._connections.borrowed() as connection:
-                rows: list[asyncpg.Record] = await connection.fetch(
-                    query, *arguments, timeout=MOVE_TIMEOUT_S
-                )
-                return rows
+        return await self._connections.rows(query, *arguments, timeout=MOVE_TIMEOUT_S)
 
 
 def _portion(waiting: Iterator[Moved]) -> Iterator[Moved]:

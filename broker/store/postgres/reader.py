@@ -6,7 +6,6 @@ import asyncpg
 
 from broker.store.interface import StoredBlock
 from broker.store.postgres.connections import Connections
-from broker.store.postgres.faults import translated
 from broker.store.postgres.journal import Journal
 from broker.store.postgres.packed import unpacked
 from broker.store.postgres.parts import Part, parts
@@ -47,9 +46,7 @@ class BlockReader:
     async def read(self, topic_id: int, seq: int, limit_bytes: int) -> list[StoredBlock]:
         found: Sequence[Part] | None = self._journal.read(topic_id, seq, limit_bytes)
         if found is None:
-            with translated():
-                async with self._connections.borrowed() as connection:
-                    rows = await connection.fetch(_READ, topic_id, seq, limit_bytes)
+            rows = await self._connections.rows(_READ, topic_id, seq, limit_bytes)
             found = [part for row in rows for part in _parts(row) if part.last_seq >= seq]
         await self._learn({account for part in found for account in part.publishers})
         return [

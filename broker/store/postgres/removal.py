@@ -139,9 +139,4 @@ class Remover:
         return {row["id"]: row["seq"] for row in rows if row["seq"] is not None}
 
     async def _look(self, query: str, *arguments: object) -> list[asyncpg.Record]:
-        with translated():
-            async with self._connections.borrowed() as connection:
-                rows: list[asyncpg.Record] = await connection.fetch(
-                    query, *arguments, timeout=LOOK_TIMEOUT_S
-                )
-                return rows
+        return await self._connections.rows(query, *arguments, timeout=LOOK_TIMEOUT_S)

@@ -101,9 +101,7 @@ class Sessions:
             [one.seq for one in moved],
             [one.epoch for one in moved],
         )
-        with translated():
-            async with self._connections.borrowed() as connection:
-                rows = await connection.fetch(_SAVE_CURSORS, *columns)
+        rows = await self._connections.rows(_SAVE_CURSORS, *columns)
         return [moved[row["place"] - 1] for row in rows]
 
     async def _row(self, query: str, *arguments: object) -> asyncpg.Record | None:
