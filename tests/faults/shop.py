@@ -4,9 +4,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Self
 
+from tests.patience import until
 from tests.wire import Wire
 
 TOPIC = "T"
+NOT_YET = "store_unavailable"
 
 
 class Shop:
@@ -27,9 +29,11 @@ class Shop:
         async with wires(port, 2) as (publisher, subscriber):
             shop = cls(port, publisher, subscriber)
             await shop._open()
-            yield shop
-            for wire in (shop.publisher, shop.subscriber):
-                await wire.close()
+            try:
+                yield shop
+            finally:
+                for wire in (shop.publisher, shop.subscriber):  # which may be others by now
+                    await wire.close()
 
     async def _open(self) -> None:
         publisher, subscriber = self.publisher, self.subscriber
@@ -59,10 +63,21 @@ class Shop:
         return answer
 
     async def sign_in_again(self) -> int:
-        """Connect the publisher anew, and return the newest id that is stored."""
+        """Connect the publisher anew, and return the newest id that is stored.
+
+        It asks again where the broker does not know that yet, as it is told to.
+        """
         await self.publisher.close()
         self.publisher = await Wire.open(self.port)
-        answer = await self.publisher.ask("connect", user_email="p@b.c", version=2, producer="till")
+        answer: dict[str, Any] = {}
+
+        async def known() -> bool:
+            nonlocal answer
+            who = {"user_email": "p@b.c", "version": 2, "producer": "till"}
+            answer = await self.publisher.ask("connect", **who)
+            return answer.get("reason") != NOT_YET
+
+        await until(known)
         last_id: int = good(answer)["last_id"]
         return last_id
 
