@@ -219,7 +219,7 @@ class Gathering:
                 NewBlock(
                     topic_ids[block.topic_name],
                     block.count,
-                    [ids[email] for email in block.publishers],
+                    [*map(ids.__getitem__, block.publishers)],
                     block.bodies,
                     own_ids,
                 )

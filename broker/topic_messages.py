@@ -1,14 +1,15 @@
 """What one commit appends to one topic, and how it is cut into blocks."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import islice, repeat
+from itertools import accumulate, chain, repeat
 
 from broker.block import Block
 from broker.store.interface import Account
 from broker.topics import Topic
-from protocol.frames import encode_bodies, split_bodies
+from protocol.frames import encode_bodies, one_or_each, split_bodies
 
 NOT_YET = datetime(1, 1, 1, tzinfo=UTC)  # the commit time of a block that is not on disk
 
@@ -33,7 +34,7 @@ class BlockLimits:
     """
 
     count: int
-    size: int  # bytes of bodies, and of e-mails where publishers differ
+    size: int  # bytes of bodies, and of the longest e-mail for each where publishers differ
     keep_whole: bool = False
 
 
@@ -52,66 +53,55 @@ def cut(appended: TopicMessages, limits: BlockLimits) -> Iterator[Block]:
 
 def pieces(block: Block, limits: BlockLimits, wholes: Mapping[int, int] = {}) -> Iterator[Block]:
     """Cut a block into such as are within `limits`; what lies in `wholes` stays together."""
-    publishers = block.publishers
-    several = len(publishers) > 1
-    widest = max(_lengths(set(publishers))) if several else 0
-    if block.count <= limits.count and len(block.bodies) + block.count * widest <= limits.size:
+    publishers, count = block.publishers, block.count
+    widest = _widest(publishers) if len(publishers) > 1 else 0
+    if count <= limits.count and len(block.bodies) + count * widest <= limits.size:
         yield block
         return
-    start, lines = 0, split_bodies(block.bodies)
-    lengths = _lengths(publishers) if several else repeat(0)
-    for end in _ends(lines, _units(block.count, wholes), lengths, limits):
+    # Where each message begins in the bodies, and where the last one ends.
+    begins = [*accumulate(map(len, split_bodies(block.bodies)), initial=0)]
+    start = 0
+    for end in _ends(begins, widest, limits, wholes):
         yield Block(
             block.topic_name,
             block.first_seq + start,
             end - start,
-            _one_or_each(publishers[start:end]) if several else publishers,
+            one_or_each(publishers[start:end]) if widest else publishers,
             block.committed_at,
-            b"".join(islice(lines, start, end)),
+            block.bodies[begins[start] : begins[end]],
         )
         start = end
 
 
 def _ends(
-    lines: list[bytes], units: Iterable[int], lengths: Iterable[int], limits: BlockLimits
+    begins: list[int], more: int, limits: BlockLimits, wholes: Mapping[int, int]
 ) -> Iterator[int]:
-    """Yield where each block ends, so that none is over `limits` unless it is one unit.
+    """Yield where each block ends: none is over `limits` unless it is one message, or one whole.
 
-    `units` are the ends of what stays together; `lengths` those of the publishers' names, a
-    message each.
+    A message takes `more` bytes beside those of its body.
     """
-    sizes = (len(line) + length for line, length in zip(lines, lengths, strict=False))
-    start = place = size = 0
-    for end in units:
-        own = sum(islice(sizes, end - place))
-        if place > start and (end - start > limits.count or size + own > limits.size):
-            yield place
-            start, size = place, 0
-        size += own
-        place = end
-    yield len(lines)
+    count, start, firsts = len(begins) - 1, 0, [*wholes]
+    while start < count:
+        last = min(start + limits.count, count)
+        most = begins[start] + start * more + limits.size
+        ends = range(start + 1, last + 1)
+        fitting = bisect_right(ends, most, key=lambda end: begins[end] + end * more)
+        end = start + max(fitting, 1)
+        place = bisect_left(firsts, end) - 1
+        if place >= 0 and wholes[firsts[place]] > end:  # it would be cut
+            first = firsts[place]
+            end = first if first > start else wholes[first]
+        yield end
+        start = end
 
 
-def _units(count: int, wholes: Mapping[int, int]) -> Iterator[int]:
-    """Yield where each of `count` messages ends, those in `wholes` together."""
-    place = 0
-    while place < count:
-        place = wholes.get(place, place + 1)
-        yield place
-
-
-def _lengths(emails: Collection[str]) -> list[int]:
-    """Return how many bytes each takes in a line: escaped, in quotes and with its comma."""
-    return [len(line) for line in split_bodies(encode_bodies([*emails]))]
+def _widest(emails: Iterable[str]) -> int:
+    """Return how many bytes the longest takes in a line: escaped, in quotes and with its comma."""
+    return max(map(len, split_bodies(encode_bodies([*set(emails)]))))
 
 
 def _publishers(runs: list[tuple[Account, int]]) -> tuple[str, ...]:
     first = runs[0][0]
     if all(account is first or account.id == first.id for account, _ in runs):
         return (first.email,)
-    return tuple(account.email for account, count in runs for _ in range(count))
-
-
-def _one_or_each(publishers: Sequence[str]) -> Sequence[str]:
-    same = all(email == publishers[0] for email in publishers)
-    return publishers[:1] if same else publishers
+    return tuple(chain.from_iterable(repeat(account.email, count) for account, count in runs))

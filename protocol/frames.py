@@ -12,8 +12,11 @@ that belongs to one subscriber.
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import TypeVar
 
 import msgspec
+
+T = TypeVar("T")
 
 _encoder = msgspec.json.Encoder()
 
@@ -74,3 +77,8 @@ def block_fields(
 def split_bodies(bodies: bytes) -> list[bytes]:
     """Return the body of each message, its newline included."""
     return bodies.splitlines(keepends=True)
+
+
+def one_or_each(publishers: Sequence[T]) -> Sequence[T]:
+    """Return of a block's publishers, one per message, the one alone where all are the same."""
+    return publishers if len(set(publishers)) > 1 else publishers[:1]

@@ -14,8 +14,8 @@ from datetime import datetime
 from broker.store.errors import BatchOutdated
 from broker.store.interface import Batch, Commit, NewBlock, Scattered
 from broker.store.postgres.packed import microseconds, packed, unpacked
-from broker.store.postgres.parts import Part, one_or_each
-from protocol.frames import split_bodies
+from broker.store.postgres.parts import Part
+from protocol.frames import one_or_each, split_bodies
 
 # Looked through for one read that has found something: a page takes a quarter of a millisecond.
 PAGES_A_READ = 20

@@ -17,7 +17,7 @@ from broker.store.postgres.connections import Connections
 from broker.store.postgres.faults import translated
 from broker.store.postgres.journal import Journal, Moved, Page
 from broker.store.postgres.packed import moment, packed
-from broker.store.postgres.parts import one_or_each
+from protocol.frames import one_or_each
 
 # The more there is, the more of a topic lie in a row; and the more memory and time it takes.
 ENOUGH_BYTES = 32 << 20  # in the journal: then it is moved

@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import groupby
 
 from broker.store.postgres.packed import moment
-from protocol.frames import split_bodies
+from protocol.frames import one_or_each, split_bodies
 
 
 @dataclass(slots=True)
@@ -37,8 +37,3 @@ def parts(
             b"".join(lines[place:end]),
         )
         place = end
-
-
-def one_or_each(publishers: Sequence[int]) -> Sequence[int]:
-    """Return one where all are the same."""
-    return publishers if len(set(publishers)) > 1 else publishers[:1]
