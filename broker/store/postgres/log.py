@@ -10,7 +10,7 @@ import logging
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from itertools import accumulate
+from itertools import accumulate, chain
 
 import asyncpg
 
@@ -18,6 +18,7 @@ from broker.store.errors import BatchOutdated, StoreLost, StoreRefused
 from broker.store.interface import Batch, Commit, NewBlock, ProducerMark
 from broker.store.postgres.connections import CONNECT_TIMEOUT_S, ended
 from broker.store.postgres.faults import translated
+from broker.store.postgres.packed import array_text
 
 # "pubs": held by whoever appends to a database, by a broker that wants it alone against all.
 WRITER_LOCK = 0x70756273
@@ -77,7 +78,8 @@ SELECT block.topic_id,
        CASE WHEN (SELECT count(*) FROM remembered) = cardinality($11::integer[])
             THEN moved.base + block.skipped + 1 END,
        block.count, $7,
-       ($8::integer[])[block.first_publisher + 1 : block.after_publisher], block.bodies
+       ((SELECT $8::text::integer[]))[block.first_publisher + 1 : block.after_publisher],
+       block.bodies
 FROM unnest($1::integer[], $2::bigint[], $3::integer[], $4::integer[], $5::integer[], $6::bytea[])
     AS block (topic_id, skipped, count, first_publisher, after_publisher, bodies)
 LEFT JOIN moved ON moved.id = block.topic_id
@@ -289,13 +291,13 @@ class BlockWriter:
             await ended(connection.close())
 
 
-def block_arguments(blocks: Sequence[NewBlock]) -> tuple[list[object], ...]:
+def block_arguments(blocks: Sequence[NewBlock]) -> tuple[object, ...]:
     """Return what an append takes of its blocks.
 
     Arrays in step: topics, counts, where each one's publishers begin and end in the array of
-    them all, and bodies; then that array.
+    them all, and bodies; then that array, as text.
     """
-    publishers: list[object] = [account for block in blocks for account in block.publishers]
+    publishers = chain.from_iterable(block.publishers for block in blocks)
     ends: list[object] = [*accumulate((len(block.publishers) for block in blocks), initial=0)]
     return (
         [block.topic_id for block in blocks],
@@ -303,7 +305,7 @@ def block_arguments(blocks: Sequence[NewBlock]) -> tuple[list[object], ...]:
         ends[:-1],
         ends[1:],
         [block.bodies for block in blocks],
-        publishers,
+        array_text(publishers),
     )
 
 

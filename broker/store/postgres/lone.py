@@ -34,7 +34,8 @@ WITH moved AS (
 ){{page}}, written AS (
     INSERT INTO blocks (topic_id, first_seq, count, batch, publishers, bodies)
     SELECT block.topic_id, CASE WHEN checked.good THEN block.first_seq END, block.count, $7,
-           ($8::integer[])[block.first_publisher + 1 : block.after_publisher], block.bodies
+           ((SELECT $8::text::integer[]))[block.first_publisher + 1 : block.after_publisher],
+           block.bodies
     FROM checked, unnest(
         $1::integer[], $2::bigint[], $3::integer[], $4::integer[], $5::integer[], $6::bytea[]
     ) AS block (topic_id, first_seq, count, first_publisher, after_publisher, bodies)

@@ -16,7 +16,7 @@ from broker.store.errors import StoreError, StoreRefused
 from broker.store.postgres.connections import Connections
 from broker.store.postgres.faults import translated
 from broker.store.postgres.journal import Journal, Moved, Page
-from broker.store.postgres.packed import moment, packed
+from broker.store.postgres.packed import array_text, moment, packed
 from protocol.frames import one_or_each
 
 # The more there is, the more of a topic lie in a row; and the more memory and time it takes.
@@ -44,7 +44,8 @@ WITH moved AS (
 ), written AS (
     INSERT INTO blocks (topic_id, first_seq, count, batch, committed_at, times, publishers, bodies)
     SELECT one.topic_id, one.first_seq, one.count, one.batch, one.committed_at, one.times,
-           ($12::integer[])[one.first_publisher + 1 : one.after_publisher], one.bodies
+           ((SELECT $12::text::integer[]))[one.first_publisher + 1 : one.after_publisher],
+           one.bodies
     FROM unnest(
         $4::integer[], $5::bigint[], $6::integer[], $7::bigint[], $8::timestamptz[], $9::bytea[],
         $10::integer[], $11::integer[], $13::bytea[]
@@ -222,6 +223,6 @@ def _arguments(moved: Sequence[Moved]) -> tuple[object, ...]:
         [packed(row.times) for row in rows],
         ends[:-1],
         ends[1:],
-        [*chain.from_iterable(publishers)],
+        array_text(chain.from_iterable(publishers)),
         [b"".join(row.lines) for row in rows],
     )

@@ -1,8 +1,13 @@
-"""Numbers packed into bytes, eight bytes each, the highest first (in SQL: `number_at`)."""
+"""Numbers on their way to the store and back: packed, and as text.
+
+Packed are eight bytes each, the highest first (in SQL: `number_at`).
+"""
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+
+import msgspec
 
 _START = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -14,6 +19,14 @@ def packed(numbers: Sequence[int]) -> bytes:
 
 def unpacked(numbers: bytes) -> tuple[int, ...]:
     return struct.unpack(f">{len(numbers) // 8}q", numbers)
+
+
+def array_text(numbers: Iterable[int]) -> str:
+    """Return an array as PostgreSQL reads it: `$1::text::integer[]`.
+
+    asyncpg takes 0.2 us for each element of an array, whatever it holds; this a tenth of that.
+    """
+    return "{" + msgspec.json.encode([*numbers])[1:-1].decode() + "}"
 
 
 def microseconds(moment: datetime) -> int:
