@@ -42,7 +42,12 @@ TOPIC_GONE = RequestRefused(
 
 @dataclass(frozen=True, slots=True)
 class LogLimits:
-    """`commit_bytes` bounds one commit; `wait_s` is how long a publish waits for the store."""
+    """`commit_bytes` bounds one commit; `wait_s` is how long a publish waits for the store.
+
+    A commit is mostly smaller: as large as a block, or as all that goes before it. Were all that
+    comes during one taken by the next, hardly anything would come during that one, and the
+    broker and the store would wait for each other in turn.
+    """
 
     block: BlockLimits
     commit_bytes: int
@@ -72,6 +77,7 @@ class Log:
         self.scatters = False  # whether the store takes scattered messages
         self._deliver = deliver
         self._waiting: deque[Gathering] = deque()  # the last one still gathers
+        self._room = 0  # with so many bytes it is full
         self._arrived = asyncio.Event()
         self._committing: Gathering | None = None
         self._just_stored: tuple[Gathering, Sequence[Block], Page, Commit] | None = None
@@ -172,11 +178,13 @@ class Log:
 
     def _gathering(self) -> Gathering:
         """Return what gathers for the next commit, begun anew where that one is full."""
-        if not self._waiting or self._waiting[-1].size >= self.limits.commit_bytes:
+        if not self._waiting or self._waiting[-1].size >= self._room:
             return self._begin_gathering()
         return self._waiting[-1]
 
     def _begin_gathering(self) -> Gathering:
+        ahead = sum(gathering.size for gathering in self._unfinished)
+        self._room = min(max(self.limits.block.size, ahead), self.limits.commit_bytes)
         self._waiting.append(Gathering(self._now()))
         self._arrived.set()
         return self._waiting[-1]

@@ -267,6 +267,16 @@ async def test_a_commit_is_bounded_and_keeps_the_order() -> None:
         assert [seq for seqs, _ in shop.settled for seq in seqs] == [*range(1, 31)]
 
 
+async def test_a_commit_is_as_large_as_a_block_or_as_all_that_goes_before_it() -> None:
+    async with running(size=2_500) as bench:
+        topic, shop = await bench.topic(), await bench.publisher()
+        for number in range(60):
+            shop.publish(topic, f"{number:0100}")  # which takes 464 bytes
+        await bench.log.drain()
+        commits = [len(seqs) for seqs, _ in shop.settled]
+        assert commits == [6, 6, 12, 24, 12]  # the first has the bytes of a block
+
+
 async def test_the_messages_of_one_call_go_into_one_commit() -> None:
     async with running(commit_bytes=1_000) as bench:
         topic, shop = await bench.topic(), await bench.publisher()
