@@ -16,6 +16,7 @@ import asyncpg
 
 from broker.store.errors import BatchOutdated, StoreLost, StoreRefused
 from broker.store.interface import Batch, Commit, NewBlock, ProducerMark
+from broker.store.postgres import single
 from broker.store.postgres.connections import CONNECT_TIMEOUT_S, ended
 from broker.store.postgres.faults import translated
 from broker.store.postgres.packed import array_text
@@ -197,6 +198,9 @@ class BlockWriter:
         return commit
 
     async def _store(self, connection: asyncpg.Connection, batch: Batch) -> Commit:
+        if single.is_single(batch):
+            row = await single.append(connection, batch, None, APPEND_TIMEOUT_S)
+            return Commit([row["first_seq"]], row["committed_at"])
         rows = await connection.fetch(_APPEND, *_shared_arguments(batch), timeout=APPEND_TIMEOUT_S)
         return _commit(batch, rows)
 

@@ -9,7 +9,7 @@ from datetime import datetime
 import asyncpg
 
 from broker.store.interface import Batch, Commit
-from broker.store.postgres import log
+from broker.store.postgres import log, single
 from broker.store.postgres.journal import Journal, Plan
 from broker.store.postgres.log import (
     REMEMBERED,
@@ -82,6 +82,10 @@ class LoneWriter(BlockWriter):
 
     async def _store(self, connection: asyncpg.Connection, batch: Batch) -> Commit:
         plan = self._plan = self._journal.plan(batch)
+        if plan.page is None and single.is_single(batch):
+            ((_, first_seq),) = plan.blocks
+            row = await single.append(connection, batch, first_seq - 1, log.APPEND_TIMEOUT_S)
+            return self._stored(plan, row["committed_at"])
         query = _APPEND_BLOCKS if plan.page is None else _APPEND_PAGE
         committed_at = await connection.fetchval(
             query, *_arguments(plan), timeout=log.APPEND_TIMEOUT_S

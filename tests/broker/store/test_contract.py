@@ -356,13 +356,28 @@ async def test_a_newer_mark_takes_the_place_of_the_older(
     assert await begun_again(store, newer) == newer
 
 
+async def test_a_mark_is_that_of_its_producer_alone(
+    store: Store, orders: TopicRecord, shop: Account, depot: Account
+) -> None:
+    others = [
+        await come_to(store, shop, "till 2", 3),
+        await come_to(store, depot, "till 1", 4, (1, 1)),
+    ]
+    for mark in [*others, await come_to(store, shop, "till 1", 7)]:
+        await store.append(batch(block(orders, shop, "a"), mark=mark))
+    for mark in others:
+        assert await begun_again(store, mark) == mark
+
+
+@pytest.mark.parametrize("beside", [True, False])  # something that could be stored
 async def test_nothing_of_an_older_session_of_a_producer_is_stored(
-    store: Store, orders: TopicRecord, stock: TopicRecord, shop: Account
+    store: Store, orders: TopicRecord, stock: TopicRecord, shop: Account, beside: bool
 ) -> None:
     older = await come_to(store, shop, "p", 1)
     await store.append(batch(block(orders, shop, "a"), mark=older))
     newer = await come_to(store, shop, "p", 2)
-    late = batch(block(orders, shop, "b"), block(stock, shop, "c"), mark=replace(older, last_id=2))
+    blocks = [block(orders, shop, "b"), *([block(stock, shop, "c")] if beside else [])]
+    late = batch(*blocks, mark=replace(older, last_id=2))
     with pytest.raises(BatchOutdated) as outdated:
         await store.append(late)
     assert outdated.value.producers == {(shop.id, "p")}
@@ -373,13 +388,15 @@ async def test_nothing_of_an_older_session_of_a_producer_is_stored(
     assert await begun_again(store, newer) == newer
 
 
+@pytest.mark.parametrize("beside", [True, False])  # something that could be stored
 async def test_nothing_is_stored_of_a_batch_one_of_whose_topics_is_gone(
-    store: Store, orders: TopicRecord, stock: TopicRecord, shop: Account
+    store: Store, orders: TopicRecord, stock: TopicRecord, shop: Account, beside: bool
 ) -> None:
     await store.delete_topic(orders.id)
     mark = await come_to(store, shop, "p", 1)
+    blocks = [block(orders, shop, "a"), *([block(stock, shop, "b")] if beside else [])]
     with pytest.raises(BatchOutdated) as outdated:
-        await store.append(batch(block(orders, shop, "a"), block(stock, shop, "b"), mark=mark))
+        await store.append(batch(*blocks, mark=mark))
     assert outdated.value.topics == {orders.id}
     assert outdated.value.producers == frozenset()
     assert await read(store, stock) == {}
@@ -616,10 +633,10 @@ async def store_and_fault(url_if_any: str | None) -> AsyncIterator[StoreAndFault
                 f"postgresql://{url.netloc}127.0.0.1:{port}{url.path}?sslmode=disable"
             )
         await store.open()
-        # A block is a message there, which has an answer of its own.
+        # In JetStream a block is a message, which has an answer of its own.
         yield (
             store,
-            lambda blocks: relay.lose_answer(b"_topic_", blocks) if nats else relay.lose_answer(),
+            lambda blocks: relay.lose_answer(*((b"_topic_", blocks) if nats else (b"INSERT",))),
         )
         await store.close()
 
