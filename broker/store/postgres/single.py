@@ -30,8 +30,8 @@ _REMEMBERED = """, remembered AS (
     RETURNING moved.base
 )"""
 
-_APPEND_ALONE = _APPEND.format(remembered="", good="moved")
-_APPEND_MARKED = _APPEND.format(remembered=_REMEMBERED, good="remembered")
+_UNMARKED = _APPEND.format(remembered="", good="moved")
+_MARKED = _APPEND.format(remembered=_REMEMBERED, good="remembered")
 
 
 def is_single(batch: Batch) -> bool:
@@ -57,6 +57,6 @@ async def append(
         mark = marks[0]
         arguments += (mark.last_id, array_text(mark.refused))
         arguments += (mark.account_id, mark.producer, mark.epoch)
-    query = _APPEND_MARKED if marks else _APPEND_ALONE
+    query = _MARKED if marks else _UNMARKED
     (row,) = await connection.fetch(query, *arguments, timeout=timeout)
     return row
