@@ -44,10 +44,10 @@ class Shop:
         good(await subscriber.ask("create", **who, version=2))
         good(await subscriber.ask("subscribe", topic_name=TOPIC))
 
-    def send(self, text: str) -> int:
+    def send(self, text: str, topic: str = TOPIC) -> int:
         """Publish without waiting for the answer; return the id."""
         self._id += 1
-        self.publisher.send("publish_msg", topic_name=TOPIC, msg=text, id=self._id)
+        self.publisher.send("publish_msg", topic_name=topic, msg=text, id=self._id)
         return self._id
 
     def skip_ids(self, count: int) -> None:
