@@ -16,7 +16,7 @@ from typing import TypeVar
 
 import msgspec
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 _encoder = msgspec.json.Encoder()
 
@@ -79,6 +79,6 @@ def split_bodies(bodies: bytes) -> list[bytes]:
     return bodies.splitlines(keepends=True)
 
 
-def one_or_each(publishers: Sequence[T]) -> Sequence[T]:
+def one_or_each(publishers: Sequence[_T]) -> Sequence[_T]:
     """Return of a block's publishers, one per message, the one alone where all are the same."""
     return publishers if len(set(publishers)) > 1 else publishers[:1]
