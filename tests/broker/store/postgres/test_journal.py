@@ -139,14 +139,21 @@ async def test_messages_to_many_topics_take_one_row_and_are_read_before_and_afte
     assert [record.head for record in await store.topics()] == [8, 4, 4]
 
 
+async def left_in_the_journal(database: str, count: int, *texts: str) -> tuple[Account, list[int]]:
+    """Publish `texts` to so many topics and end, which moves nothing; return who and where to."""
+    store = await opened(database)
+    shop = await made(store, "shop@b.c")
+    topics = await made_topics(store, count, shop)
+    for text in texts:
+        await store.append(scattered(shop, [(topic, text) for topic in topics]))
+    await store.close()
+    return shop, topics
+
+
 async def test_what_is_in_the_journal_when_a_broker_is_killed_is_there_when_it_is_back(
     database: str, admin: asyncpg.Connection
 ) -> None:
-    killed = await opened(database)
-    shop = await made(killed, "shop@b.c")
-    topics = await made_topics(killed, 2, shop)
-    await killed.append(scattered(shop, [(topics[0], "a"), (topics[1], "b")]))
-    await killed.close()  # which moves nothing
+    shop, topics = await left_in_the_journal(database, 2, "a")
     assert await counted(admin, "journal") == 1
     store = await opened(database)
     commit = await store.append(scattered(shop, [(topics[1], "c"), (topics[0], "d")]))
@@ -159,11 +166,7 @@ async def test_what_is_in_the_journal_when_a_broker_is_killed_is_there_when_it_i
 async def test_brokers_that_share_a_database_find_what_one_that_had_it_alone_has_left(
     database: str, admin: asyncpg.Connection
 ) -> None:
-    alone = await opened(database)
-    shop = await made(alone, "shop@b.c")
-    topics = await made_topics(alone, 2, shop)
-    await alone.append(scattered(shop, [(topics[0], "a"), (topics[1], "b")]))
-    await alone.close()
+    shop, topics = await left_in_the_journal(database, 2, "a")
     both = [await opened(database, alone=False) for _ in range(2)]
     assert await counted(admin, "journal") == 0
     for store in both:
@@ -177,12 +180,7 @@ async def test_brokers_that_share_a_database_find_what_one_that_had_it_alone_has
 async def test_brokers_that_start_together_move_what_was_left_once(
     database: str, admin: asyncpg.Connection
 ) -> None:
-    alone = await opened(database)
-    shop = await made(alone, "shop@b.c")
-    topics = await made_topics(alone, 20, shop)
-    for text in "abc":
-        await alone.append(scattered(shop, [(topic, text) for topic in topics]))
-    await alone.close()
+    _, topics = await left_in_the_journal(database, 20, *"abc")
     together = await asyncio.gather(*[opened(database, alone=False) for _ in range(4)])
     assert await counted(admin, "journal") == 0
     assert await counted(admin, "blocks") == 20
