@@ -4,13 +4,13 @@ import asyncio
 import json
 import shutil
 import signal
-import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
 
+from bench.ports import free_ports
 from tests.process import WARNINGS
 
 SERVER = shutil.which("nats-server") or (
@@ -190,18 +190,6 @@ async def nats_cluster(folder: Path) -> AsyncIterator[NatsCluster]:
         yield cluster
     finally:
         await cluster.stop()
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports of loopback that nobody has at the moment."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
 
 
 async def _takes_connections(port: int) -> bool:

@@ -3,13 +3,14 @@
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+
+from bench.ports import free_ports
 
 PUBSUB = [sys.executable, "-m", "app.main"]
 ROOT = Path(__file__).parent.parent
@@ -28,10 +29,8 @@ def environment(extra: Mapping[str, str] = {}) -> dict[str, str]:
 
 
 def free_port() -> int:
-    """Return a port on which nobody listens just now."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
+    """Return a port on which nobody listens."""
+    return free_ports(1)[0]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from bench.interrupting import spawn
 from bench.peers.nats import Nats, NatsReader, make_stream
 from bench.peers.readers import Reader
 from bench.peers.redis import Redis, RedisReader
+from bench.ports import free_ports
 from bench.target import BrokerFailed, Target
 from bench.wire import Address
 
@@ -93,15 +94,6 @@ def stop(process: "subprocess.Popen[bytes]") -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports of loopback that nobody has at the moment."""
-    with ExitStack() as stack:
-        taken = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in taken:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in taken]
 
 
 def _redis(fsync: str) -> Callable[[str, int, Path], Sequence[str]]:

@@ -12,7 +12,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from bench.interrupting import spawn
-from bench.peers.servers import Missing, free_ports, stop
+from bench.peers.servers import Missing, stop
+from bench.ports import free_ports
 from bench.target import BrokerFailed, OwnTarget, Target
 from broker.store.embedded import EmbeddedPostgres
 
@@ -84,7 +85,8 @@ def _nats(folder: Path, count: int) -> Iterator[str]:
     program = shutil.which("nats-server")
     if program is None:
         raise Missing("nats-server is not installed: apt-get install nats-server")
-    ports, routes = free_ports(count), free_ports(count)
+    free = free_ports(2 * count)
+    ports, routes = free[:count], free[count:]
     cluster = ", ".join(f"nats://127.0.0.1:{port}" for port in routes)
     with ExitStack() as stack:
         for number, (port, route) in enumerate(zip(ports, routes, strict=True)):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.process import ROOT, run
+from tests.process import ROOT, free_port, run
 from tests.terminal import terminal
 from tests.wire import Wire
 
@@ -29,11 +29,7 @@ def dashboard(database: str, port: int) -> list[str]:
 
 @pytest.fixture
 def port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_port()
 
 
 async def signed_in(port: int) -> Wire:

@@ -4,12 +4,12 @@ import asyncio
 import os
 import re
 import signal
-import socket
 from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
+from bench.ports import free_ports
 from clients import Publisher, Subscriber
 from tests.process import BrokerProcess, run, start_broker
 from tests.wire import Wire, until
@@ -112,13 +112,11 @@ async def test_a_second_signal_ends_them_at_once(data_dir: Path) -> None:
 
 @pytest.mark.slow
 async def test_each_worker_has_a_port_of_its_own_for_metrics(data_dir: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        first = probe.getsockname()[1]
+    ports = free_ports(2)
     broker = await start_broker(
-        *("--port", "0", "--data-dir", data_dir, "--workers", "2", "--http", str(first))
+        *("--port", "0", "--data-dir", data_dir, "--workers", "2", "--http", str(ports[0]))
     )
-    for port in (first, first + 1):
+    for port in ports:
         shown = await run("top", "--once", "--http", str(port))
         assert shown.code == 0, shown.err
     assert (await broker.stop()).code == 0

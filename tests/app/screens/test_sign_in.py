@@ -1,6 +1,5 @@
 """Signing in as a person does: typing, pressing keys, reading what the form says."""
 
-import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from app.subscriber.app import SubscriberApp
 from broker import Broker
 from clients import Publisher
 from tests.app.frames import settled, until
+from tests.process import free_port
 
 MakeOptions = Callable[..., Options]
 
@@ -20,9 +20,7 @@ MakeOptions = Callable[..., Options]
 @pytest.fixture
 def nowhere() -> str:
     """An address of this machine where nobody listens."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{taken.getsockname()[1]}"
+    return f"127.0.0.1:{free_port()}"
 
 
 async def account(broker: Broker, email: str) -> None:

@@ -8,12 +8,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from bench.ports import free_ports
 from broker.store.errors import StoreUnusable
 from broker.store.interface import Account, TopicRecord
 from broker.store.jetstream import JetStreamStore
 from broker.store.jetstream.address import Address, NotAnAddress
 from tests.broker.store.jetstream.conftest import Side, block
-from tests.nats import free_ports, nats_server, needs_nats
+from tests.nats import nats_server, needs_nats
 
 
 async def refused(url: str, wait_s: float = 5.0) -> str:
