@@ -238,6 +238,28 @@ async def test_a_batch_is_one_statement_and_one_commit_whatever_is_in_it(databas
     await store.close()
 
 
+async def test_the_first_read_on_a_connection_asks_for_no_types(database: str) -> None:
+    store = PostgresStore(database)
+    await store.open()
+    account = await store.create_account("shop@b.c", Role.PUBLISHER)
+    assert account is not None
+    topic = await store.create_topic("T", account.id)
+    assert topic is not None
+    block = NewBlock(topic.id, 2, [account.id], encode_bodies(["a", "b"]))
+    await store.append(Batch(6, [block], {topic.id: 0}))
+    await store.close()
+    again = PostgresStore(database)
+    await again.open()
+    statements: list[str] = []
+    async with again.connections.borrowed() as connection:
+        connection.add_query_logger(lambda logged: statements.append(logged.query))
+    (read,) = await again.read(topic.id, 1, 1_000_000)
+    assert read.publishers == ("shop@b.c",)
+    await asyncio.sleep(0)  # the logger is called in the loop's next turn
+    assert len(statements) == 1, statements
+    await again.close()
+
+
 @pytest.mark.parametrize("subscribers", [0, 1, 20])
 async def test_a_publish_writes_two_rows_however_many_subscribe(
     subscribers: int, database: str

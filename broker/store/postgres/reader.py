@@ -7,13 +7,13 @@ import asyncpg
 from broker.store.interface import StoredBlock
 from broker.store.postgres.connections import Connections
 from broker.store.postgres.journal import Journal
-from broker.store.postgres.packed import unpacked
+from broker.store.postgres.packed import of_array_text, unpacked
 from broker.store.postgres.parts import Part, parts
 
 # The sum leaves a block out once those before it pass the limit. It reads only the lengths:
 # bodies lie out of line and are fetched for the rows that are returned.
 _READ = """
-SELECT first_seq, count, publishers, committed_at, times, bodies
+SELECT first_seq, count, publishers::text, committed_at, times, bodies
 FROM (
     SELECT *, sum(octet_length(bodies)) OVER (ORDER BY first_seq) - octet_length(bodies) AS before
     FROM (
@@ -72,7 +72,8 @@ class BlockReader:
 
 
 def _parts(row: asyncpg.Record) -> Iterator[Part]:
-    first_seq, count, publishers, committed_at, times, bodies = row
+    first_seq, count, array, committed_at, times, bodies = row
+    publishers = of_array_text(array)
     if times is None:
         yield Part(first_seq, count, publishers, committed_at, bodies)
     else:
