@@ -123,7 +123,7 @@ class Traffic:
     async def check(self) -> None:
         """See that all that was acknowledged is there once, at its seq, and in order."""
         for topic in self.topics:
-            found = await self._sides[0].texts(topic)
+            found = await self._texts(topic)
             assert [*found] == [*range(1, len(found) + 1)]
             assert len({*found.values()}) == len(found)
             for writer in self.writers:
@@ -135,6 +135,15 @@ class Traffic:
                 texts = [text.split(".") for text in found.values() if text[1] == str(number)]
                 order = [(int(batch), int(place)) for _, batch, place in texts]
                 assert order == sorted(order)
+
+    async def _texts(self, topic: TopicRecord) -> dict[int, str]:
+        """Ask until there is an answer, as a broker does: servers may be electing yet."""
+        async with asyncio.timeout(BACK_S):
+            while True:
+                try:
+                    return await self._sides[0].texts(topic)
+                except StoreLost:
+                    await asyncio.sleep(0.05)
 
 
 async def stream_leader(cluster: NatsCluster, side: Side, topic: TopicRecord) -> NatsServer:
