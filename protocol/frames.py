@@ -37,7 +37,7 @@ def lines_v1(action: Delivery, bodies: bytes) -> bytes:
     """Return one version 1 line for each message; there is at least one."""
     start, end = b'{"action":"%s","message":' % action.encode(), b"}\n"
     # Every body is ended by a newline, so the last replacement leaves one start too many.
-    return start + bodies.replace(b"\n", end + start)[: -len(start)]
+    return b"".join((start, memoryview(bodies.replace(b"\n", end + start))[: -len(start)]))
 
 
 def line_v2(
@@ -49,11 +49,11 @@ def line_v2(
     published_at: datetime,
 ) -> bytes:
     """Return the version 2 line that delivers the block."""
-    fields = block_fields(topic_name, first_seq, bodies, publishers, published_at)
-    return b'{"action":"%s",%s\n' % (action.encode(), fields[1:])
+    block = _block_pieces(topic_name, first_seq, bodies, publishers, published_at)
+    return b"".join((b'{"action":"%s",' % action.encode(), *block, b"\n"))
 
 
-def block_fields(
+def block_object(
     topic_name: str,
     first_seq: int,
     bodies: bytes,
@@ -65,12 +65,27 @@ def block_fields(
     Its messages have the seqs `first_seq`, `first_seq` + 1, ...; `publishers` holds one
     e-mail where all are the same, else one per message.
     """
-    return b'{"topic_name":%s,"seq":%d,"messages":[%s],"publishers":%s,"published_at":%s}' % (
-        _encoder.encode(topic_name),
-        first_seq,
-        bodies[:-1].replace(b"\n", b","),
+    block = _block_pieces(topic_name, first_seq, bodies, publishers, published_at)
+    return b"".join((b"{", *block))
+
+
+def _block_pieces(
+    topic_name: str,
+    first_seq: int,
+    bodies: bytes,
+    publishers: Sequence[str],
+    published_at: datetime,
+) -> tuple[bytes | memoryview, ...]:
+    """Return what follows the opening brace, in pieces to be joined.
+
+    To put a block into a text with `%` takes ten times as long.
+    """
+    return (
+        b'"topic_name":%s,"seq":%d,"messages":[' % (_encoder.encode(topic_name), first_seq),
+        memoryview(bodies.replace(b"\n", b","))[:-1],
+        b'],"publishers":',
         _encoder.encode(publishers),
-        _encoder.encode(published_at.astimezone(UTC)),
+        b',"published_at":%s}' % _encoder.encode(published_at.astimezone(UTC)),
     )
 
 

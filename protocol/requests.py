@@ -221,17 +221,12 @@ def publish_line(topic_name: bytes, bodies: Sequence[bytes], number: int) -> byt
 
     Topic and messages are JSON already, so that each is encoded once however it is sent.
     """
+    # Joined, because `%` with much text in it takes ten times as long.
     if len(bodies) == 1:
-        return b'{"action":"publish_msg","topic_name":%s,"msg":%s,"id":%d}\n' % (
-            topic_name,
-            bodies[0],
-            number,
-        )
-    return b'{"action":"publish_many","topic_name":%s,"msgs":[%s],"id":%d}\n' % (
-        topic_name,
-        b",".join(bodies),
-        number,
-    )
+        start, end = b'{"action":"publish_msg","topic_name":%s,"msg":', b',"id":%d}\n'
+    else:
+        start, end = b'{"action":"publish_many","topic_name":%s,"msgs":[', b'],"id":%d}\n'
+    return b"".join((start % topic_name, b",".join(bodies), end % number))
 
 
 def _decode_one(line: bytes | LineTooLong) -> AnyRequest | RequestRefused:

@@ -10,7 +10,7 @@ from broker.hub import Hub, Work
 from broker.settings import ENVELOPE_BYTES
 from broker.store.interface import TopicSummary
 from broker.topics import Topic, check_there
-from protocol.frames import block_fields
+from protocol.frames import block_object
 from protocol.names import Role
 from protocol.reasons import Reason, RequestRefused
 from protocol.replies import (
@@ -146,10 +146,10 @@ async def _part(
         block = found[0]
     check_there(topic)  # or another one of its name might be looked into
     part = block.part(first, last)
-    fields = block_fields(
+    json_object = block_object(
         topic.name, part.first_seq, part.bodies, part.publishers, part.committed_at
     )
-    return part, Raw(fields)
+    return part, Raw(json_object)
 
 
 def ping(hub: Hub, session: "Session", request: Ping) -> None:

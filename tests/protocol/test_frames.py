@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from protocol.frames import (
     Delivery,
-    block_fields,
+    block_object,
     encode_bodies,
     line_v2,
     lines_v1,
@@ -91,7 +91,7 @@ def test_a_block_of_history_says_what_its_delivery_says(messages: list[str]) -> 
     bodies = encode_bodies(messages)
     delivered = json.loads(line_v2(Delivery.UNREAD, "ORDERS", 7, bodies, ["a@b"], NOON))
     del delivered["action"]
-    assert json.loads(block_fields("ORDERS", 7, bodies, ["a@b"], NOON)) == delivered
+    assert json.loads(block_object("ORDERS", 7, bodies, ["a@b"], NOON)) == delivered
 
 
 def test_times_are_told_in_utc_wherever_they_were_taken() -> None:
