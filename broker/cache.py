@@ -20,7 +20,7 @@ class BlockCache:
     """
 
     def __init__(self, limit_bytes: int) -> None:
-        self._limit = limit_bytes
+        self.limit_bytes = limit_bytes
         self.size = 0
         self._frames: OrderedDict[Block, Frames] = OrderedDict()  # least recently used first
         self._topics: dict[str, list[Block]] = {}  # each in seq order
@@ -92,7 +92,7 @@ class BlockCache:
 
     def _grow(self, size: int) -> None:
         self.size += size
-        while self.size > self._limit:
+        while self.size > self.limit_bytes:
             oldest, frames = self._frames.popitem(last=False)
             self.size -= oldest.size + sum(map(len, frames.values()))
             self._forget(oldest)

@@ -14,6 +14,7 @@ from broker.topic_messages import BlockLimits, pieces
 from broker.topics import Topic
 
 RETRY_S = 0.5
+CACHED_READS = 8  # the cache has to have room for, where it is read ahead
 LONGEST_READ_S = 60.0  # a read that takes longer is begun anew: readers wait for its end
 
 _logger = logging.getLogger("pubsub.delivery")
@@ -35,6 +36,8 @@ class Fetcher:
         self._store = store
         self._cache = cache
         self._read_ahead = read_ahead_bytes
+        # Where it would be gone from the cache before it is wanted, nothing is read ahead.
+        self._reads_on = cache.limit_bytes >= CACHED_READS * read_ahead_bytes
         self._limits = limits
         self._health = health
         self._waiting: dict[tuple[Topic, int], list[Reader]] = {}
@@ -44,12 +47,7 @@ class Fetcher:
 
     def want(self, reader: Reader, topic: Topic, seq: int) -> None:
         """Call `arrived` for `reader` with the block that holds `seq` and some after it."""
-        readers = self._waiting.setdefault((topic, seq), [])
-        readers.append(reader)
-        if len(readers) == 1:
-            task = asyncio.get_running_loop().create_task(self._fetch(topic, seq))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        self._readers_at(topic, seq).append(reader)
 
     async def read(self, topic: Topic, seq: int) -> list[Block]:
         """Return the block that holds `seq` and some after it, and keep them in the cache."""
@@ -74,7 +72,18 @@ class Fetcher:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    def _readers_at(self, topic: Topic, seq: int) -> list[Reader]:
+        """Return who waits for what lies from `seq` on, which is read from now on."""
+        readers = self._waiting.get((topic, seq))
+        if readers is None:
+            readers = self._waiting[topic, seq] = []
+            task = asyncio.get_running_loop().create_task(self._fetch(topic, seq))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return readers
+
     async def _fetch(self, topic: Topic, seq: int) -> None:
+        readers = self._waiting[topic, seq]
         while True:
             head = topic.head
             try:
@@ -87,14 +96,26 @@ class Fetcher:
             except Exception:
                 # Were the task to end here, nobody would ever get what lies at this place.
                 _logger.exception("reading %r after %d failed; trying again", topic.name, seq)
+            if not readers:  # it was read ahead, and whoever comes to it begins anew
+                del self._waiting[topic, seq]
+                return
             await asyncio.sleep(RETRY_S)
         assert self.arrived is not None
-        for reader in self._waiting.pop((topic, seq)):
+        del self._waiting[topic, seq]
+        if readers and blocks:
+            self._read_on(topic, blocks[-1].last_seq + 1)
+            await asyncio.sleep(0)  # so that the store is at work already
+        for reader in readers:
             try:
                 self.arrived(reader, topic, seq, blocks, head)
             except Exception:
                 _logger.exception("a subscriber could not be served, and the others are")
             await asyncio.sleep(0)  # a thousand may come back at once, and others have their turn
+
+    def _read_on(self, topic: Topic, seq: int) -> None:
+        """Begin to read what is wanted next, while what was read is delivered."""
+        if self._reads_on and seq <= topic.head and self._cache.find(topic.name, seq) is None:
+            self._readers_at(topic, seq)
 
 
 def _block(topic: Topic, stored: StoredBlock) -> Block:

@@ -224,7 +224,7 @@ async def test_blocks_that_were_being_read_do_not_come_into_a_new_topics_place(
             await going_on.wait()
             return blocks
 
-        bench.broker._hub.cache._limit = 2**20
+        bench.broker._hub.cache.limit_bytes = 2**20
         monkeypatch.setattr(bench.store, "read", read_slowly)
         ann = await bench.signed_in("ann@b.c", "subscriber")
         await ann.ask("subscribe", topic_name="T", from_="all")

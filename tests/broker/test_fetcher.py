@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from unittest.mock import AsyncMock, Mock
 
@@ -11,6 +12,7 @@ from broker.block import Block
 from broker.cache import BlockCache
 from broker.delivery import Reader
 from broker.fetcher import Fetcher
+from broker.store.errors import StoreLost
 from broker.store.interface import StoredBlock, TopicRecord
 from broker.store_health import StoreHealth
 from broker.topic_messages import BlockLimits
@@ -107,3 +109,116 @@ async def test_a_block_that_a_store_has_made_of_several_is_cut_within_the_limits
     assert [(block.first_seq, block.count) for block in blocks] == [(1, 3), (4, 2), (6, 1)]
     assert [block.publishers for block in blocks] == [who[:3], ("a@b.c",), ("a@b.c",)]
     assert b"".join(block.bodies for block in blocks) == bodies
+
+
+def behind(reads: list[int], count: int) -> tuple[Mock, Topic]:
+    """Return a store that notes what is read, and a topic of so many blocks of a message."""
+
+    async def read(_: int, seq: int, *__: object) -> list[StoredBlock]:
+        reads.append(seq)
+        return [replace(STORED, first_seq=seq)]
+
+    there = topic()
+    there.head = count
+    return Mock(read=read), there
+
+
+async def test_what_comes_next_is_read_while_a_block_is_delivered_and_no_more() -> None:
+    reads: list[int] = []
+    at_delivery: list[list[int]] = []
+    came = asyncio.Event()
+    store, there = behind(reads, 9)
+    cache = BlockCache(100_000)
+    fetcher = Fetcher(store, cache, 1_000, LIMITS, StoreHealth())
+
+    def arrive(*_: object) -> None:
+        at_delivery.append([*reads])
+        came.set()
+
+    fetcher.arrived = arrive
+    fetcher.want(Mock(), there, 1)
+    await came.wait()
+    await asyncio.sleep(0.01)
+    assert at_delivery == [[1, 2]]
+    assert reads == [1, 2]
+    assert cache.find("T", 2) is not None
+    await fetcher.close()
+
+
+async def test_who_comes_to_what_is_being_read_ahead_waits_for_that() -> None:
+    reads: list[int] = []
+    came: list[int] = []
+    done = asyncio.Event()
+    store, there = behind(reads, 2)
+    fetcher = Fetcher(store, BlockCache(100_000), 1_000, LIMITS, StoreHealth())
+
+    def arrive(_: Reader, __: Topic, seq: int, *___: object) -> None:
+        came.append(seq)
+        if seq == 1:
+            fetcher.want(Mock(), there, 2)
+        else:
+            done.set()
+
+    read = store.read
+
+    async def read_slowly(*arguments: int) -> object:
+        await asyncio.sleep(0.005)
+        return await read(*arguments)
+
+    store.read = read_slowly
+    fetcher.arrived = arrive
+    fetcher.want(Mock(), there, 1)
+    await done.wait()
+    assert (came, reads) == ([1, 2], [1, 2])
+    await fetcher.close()
+
+
+async def test_nothing_is_read_ahead_that_is_in_the_cache() -> None:
+    reads: list[int] = []
+    came = asyncio.Event()
+    store, there = behind(reads, 9)
+    fetcher = Fetcher(store, BlockCache(100_000), 1_000, LIMITS, StoreHealth())
+    fetcher.arrived = lambda *_: came.set()
+    await fetcher.read(there, 2)
+    fetcher.want(Mock(), there, 1)
+    await came.wait()
+    await asyncio.sleep(0.01)
+    assert reads == [2, 1]
+    await fetcher.close()
+
+
+async def test_nothing_is_read_ahead_that_a_small_cache_would_lose_again() -> None:
+    reads: list[int] = []
+    came = asyncio.Event()
+    store, there = behind(reads, 9)
+    fetcher = Fetcher(store, BlockCache(7_999), 1_000, LIMITS, StoreHealth())
+    fetcher.arrived = lambda *_: came.set()
+    fetcher.want(Mock(), there, 1)
+    await came.wait()
+    await asyncio.sleep(0.01)
+    assert reads == [1]
+    await fetcher.close()
+
+
+async def test_what_could_not_be_read_ahead_is_read_when_it_is_wanted() -> None:
+    asked: list[int] = []
+    came = [asyncio.Event(), asyncio.Event()]
+
+    async def read(_: int, seq: int, *__: object) -> list[StoredBlock]:
+        asked.append(seq)
+        if asked == [1, 2]:
+            raise StoreLost("away")
+        return [replace(STORED, first_seq=seq)]
+
+    there = topic()
+    there.head = 2
+    fetcher = Fetcher(Mock(read=read), BlockCache(100_000), 1_000, LIMITS, StoreHealth())
+    fetcher.arrived = lambda _, __, seq, *___: came[seq - 1].set()
+    fetcher.want(Mock(), there, 1)
+    await came[0].wait()
+    await asyncio.sleep(0.01)
+    assert asked == [1, 2]
+    fetcher.want(Mock(), there, 2)
+    await came[1].wait()
+    assert asked == [1, 2, 2]
+    await fetcher.close()
