@@ -92,11 +92,12 @@ class Fetcher:
                 self._health.answered("to read")
                 break
             except (StoreError, TimeoutError) as error:
-                self._health.failed("to read", error)
+                if readers:
+                    self._health.failed("to read", error)
             except Exception:
                 # Were the task to end here, nobody would ever get what lies at this place.
                 _logger.exception("reading %r after %d failed; trying again", topic.name, seq)
-            if not readers:  # it was read ahead, and whoever comes to it begins anew
+            if not readers:  # it was read ahead; whoever comes to it begins anew
                 del self._waiting[topic, seq]
                 return
             await asyncio.sleep(RETRY_S)

@@ -212,12 +212,14 @@ async def test_what_could_not_be_read_ahead_is_read_when_it_is_wanted() -> None:
 
     there = topic()
     there.head = 2
-    fetcher = Fetcher(Mock(read=read), BlockCache(100_000), 1_000, LIMITS, StoreHealth())
+    health = StoreHealth()
+    fetcher = Fetcher(Mock(read=read), BlockCache(100_000), 1_000, LIMITS, health)
     fetcher.arrived = lambda _, __, seq, *___: came[seq - 1].set()
     fetcher.want(Mock(), there, 1)
     await came[0].wait()
     await asyncio.sleep(0.01)
     assert asked == [1, 2]
+    assert health.answers  # nobody would ask again, and so nobody would hear that it does
     fetcher.want(Mock(), there, 2)
     await came[1].wait()
     assert asked == [1, 2, 2]
