@@ -12,6 +12,8 @@ import msgspec
 _START = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
+_decode_numbers = msgspec.json.Decoder(list[int]).decode
+
 
 def packed(numbers: Sequence[int]) -> bytes:
     return struct.pack(f">{len(numbers)}q", *numbers)
@@ -34,7 +36,7 @@ def of_array_text(text: str) -> list[int]:
 
     To learn how an array itself is read, asyncpg asks the server for 7 ms on each connection.
     """
-    return msgspec.json.decode(f"[{text[1:-1]}]", type=list[int])
+    return _decode_numbers(f"[{text[1:-1]}]")
 
 
 def microseconds(moment: datetime) -> int:
