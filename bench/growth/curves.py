@@ -87,21 +87,22 @@ def publishing(target: Target, dialect: Pubsub, messages: int) -> Figures:
     are listed what is in the journal is moved to blocks. What the list itself costs does not count.
     """
 
-    def publish(count: int) -> CpuTime:
-        before = cpu_time(target.pid)
+    def publish(count: int) -> None:
         run_timed(target, [Publishers(target.address, dialect, [ACCOUNT], TOPIC, count, 1_000)])
         list_topics()
-        return cpu_time(target.pid).since(before)
 
-    def list_topics() -> CpuTime:
-        before = cpu_time(target.pid)
+    def list_topics() -> None:
         wire.answer("list_topics")
+
+    def cost(work: Callable[[], None]) -> CpuTime:
+        before = cpu_time(target.pid)
+        work()
         return cpu_time(target.pid).since(before)
 
     with Wire(target.address) as wire:
         wire.ask("create", user_email=ACCOUNT, user_type="publisher", version=2)
         publish(max(1, messages // 10))
-        cpu = publish(messages).since(list_topics())
+        cpu = cost(lambda: publish(messages)).since(cost(list_topics))
     each = 1e6 / messages
     return {"broker": (cpu.broker or 0.0) * each, "postgres": (cpu.postgres or 0.0) * each}
 
