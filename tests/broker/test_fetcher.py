@@ -123,6 +123,16 @@ def behind(reads: list[int], count: int) -> tuple[Mock, Topic]:
     return Mock(read=read), there
 
 
+async def served_with_the_first(fetcher: Fetcher, there: Topic) -> None:
+    """Have a reader want the first block, and return when nothing more is read on its behalf."""
+    came = asyncio.Event()
+    fetcher.arrived = lambda *_: came.set()
+    fetcher.want(Mock(), there, 1)
+    await came.wait()
+    await asyncio.sleep(0.01)
+    await fetcher.close()
+
+
 async def test_what_comes_next_is_read_while_a_block_is_delivered_and_no_more() -> None:
     reads: list[int] = []
     at_delivery: list[list[int]] = []
@@ -175,29 +185,19 @@ async def test_who_comes_to_what_is_being_read_ahead_waits_for_that() -> None:
 
 async def test_nothing_is_read_ahead_that_is_in_the_cache() -> None:
     reads: list[int] = []
-    came = asyncio.Event()
     store, there = behind(reads, 9)
     fetcher = Fetcher(store, BlockCache(100_000), 1_000, LIMITS, StoreHealth())
-    fetcher.arrived = lambda *_: came.set()
     await fetcher.read(there, 2)
-    fetcher.want(Mock(), there, 1)
-    await came.wait()
-    await asyncio.sleep(0.01)
+    await served_with_the_first(fetcher, there)
     assert reads == [2, 1]
-    await fetcher.close()
 
 
 async def test_nothing_is_read_ahead_that_a_small_cache_would_lose_again() -> None:
     reads: list[int] = []
-    came = asyncio.Event()
     store, there = behind(reads, 9)
     fetcher = Fetcher(store, BlockCache(7_999), 1_000, LIMITS, StoreHealth())
-    fetcher.arrived = lambda *_: came.set()
-    fetcher.want(Mock(), there, 1)
-    await came.wait()
-    await asyncio.sleep(0.01)
+    await served_with_the_first(fetcher, there)
     assert reads == [1]
-    await fetcher.close()
 
 
 async def test_what_could_not_be_read_ahead_is_read_when_it_is_wanted() -> None:
