@@ -14,7 +14,7 @@ from broker.topic_messages import BlockLimits, pieces
 from broker.topics import Topic
 
 RETRY_S = 0.5
-CACHED_READS = 8  # the cache has to have room for, where it is read ahead
+CACHED_READS = 8  # that a cache has room for, if anything is read ahead into it
 LONGEST_READ_S = 60.0  # a read that takes longer is begun anew: readers wait for its end
 
 _logger = logging.getLogger("pubsub.delivery")
