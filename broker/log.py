@@ -8,7 +8,7 @@ import asyncio
 import random
 import secrets
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 
 from broker.block import Block
@@ -251,21 +251,14 @@ class Log:
         When the store stays away for too long the publishers are told, and the batch is
         only looked for: None is returned where it was not stored.
         """
-        ask: Callable[[Batch], Awaitable[Commit | None]] = self._store.append
+        ask: Callable[[Batch], Coroutine[None, None, Commit | None]] = self._store.append
         attempt = 0
         while True:
-            asked = asyncio.ensure_future(ask(batch))
             try:
-                await asyncio.sleep(0)  # so that the store is at work already
-                self._finish_stored()
-                answer = await self._answer(asked)
+                answer = await self._answer(ask(batch))
                 self.store_health.answered(ASKER)
                 self.store_health.took_commit()
                 return answer
-            except asyncio.CancelledError:
-                asked.cancel()
-                await asyncio.gather(asked, return_exceptions=True)
-                raise
             except StoreLost as error:
                 self.store_health.failed(ASKER, error)
             if self._now() - gathering.began > self.limits.wait_s:
@@ -274,17 +267,29 @@ class Log:
             await asyncio.sleep(_pause_s(attempt))
             attempt += 1
 
-    async def _answer(self, asked: "asyncio.Future[Commit | None]") -> Commit | None:
+    async def _answer(self, asking: Coroutine[None, None, Commit | None]) -> Commit | None:
         """Return what the store answers, however long that takes.
 
-        Publishers whose time is over meanwhile are told. A store can be silent for much longer
-        than it takes to find out that a connection broke.
+        What was stored before is delivered meanwhile. Publishers whose time is over are told: a
+        store can be silent for much longer than it takes to find out that a connection broke.
         """
         self._look_later()
         try:
-            return await asked
+            if self._just_stored is None:
+                return await asking  # by a task it would be later: two turns of the loop
+            return await self._finish_meanwhile(asyncio.create_task(asking))
         finally:
             self._looking.cancel()
+
+    async def _finish_meanwhile(self, asked: "asyncio.Task[Commit | None]") -> Commit | None:
+        try:
+            await asyncio.sleep(0)  # so that the store is at work already
+            self._finish_stored()
+            return await asked
+        except asyncio.CancelledError:
+            asked.cancel()
+            await asyncio.gather(asked, return_exceptions=True)
+            raise
 
     def _look_later(self) -> None:
         """Look when the oldest publish that is not answered has waited for long enough."""

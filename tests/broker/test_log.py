@@ -151,6 +151,16 @@ async def test_subscribers_are_served_before_publishers_are_answered() -> None:
         assert bench.events == ["delivered", "answered", "answered"]
 
 
+async def test_a_lone_publish_costs_a_turn_of_the_loop_before_the_store_and_none_after() -> None:
+    async with running() as bench:
+        topic, shop = await bench.topic(), await bench.publisher()
+        await asyncio.sleep(0)  # the log has begun to wait
+        shop.publish(topic, "a")
+        await asyncio.sleep(0)
+        assert bench.store.appends == 1
+        assert shop.settled == [([1], None)]
+
+
 async def test_a_commit_takes_all_that_came_while_the_one_before_it_was_in_flight() -> None:
     async with running() as bench:
         one, other = await bench.topic("T"), await bench.topic("U")
