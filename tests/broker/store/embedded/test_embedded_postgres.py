@@ -69,9 +69,10 @@ async def test_a_folder_that_was_there_keeps_its_permissions(data_dir: Path, mak
         ("unix_socket_permissions", "0700"),
         ("server_encoding", "UTF8"),
         ("jit", "off"),
+        ("plan_cache_mode", "force_generic_plan"),
     ],
 )
-async def test_the_database_is_durable_and_private(
+async def test_the_database_is_durable_private_and_quick(
     shared: Address, query: Query, setting: str, value: str
 ) -> None:
     assert await query(shared, f"show {setting}") == value
