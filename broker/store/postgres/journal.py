@@ -138,25 +138,23 @@ class Moved:
     times: list[int] = field(default_factory=list)  # in microseconds since 1970
     lines: list[bytes] = field(default_factory=list)
     batch: int = 0  # of the newest
+    size: int = 0  # bytes of bodies
 
     @property
     def last_seq(self) -> int:
         return self.first_seq + len(self.lines) - 1
 
-    @property
-    def size(self) -> int:
-        """Bytes of bodies."""
-        return sum(map(len, self.lines))
-
     def part(self, first: int, end: int) -> "Moved":
         """Return those of its messages, counted from 0."""
+        lines = self.lines[first:end]
         return Moved(
             self.topic_id,
             self.first_seq + first,
             self.publishers[first:end],
             self.times[first:end],
-            self.lines[first:end],
+            lines,
             self.batch,
+            sum(map(len, lines)),
         )
 
 
@@ -275,6 +273,7 @@ class Journal:
             one.publishers.append(publisher)
             one.times.append(time)
             one.lines.append(line)
+            one.size += len(line)  # now that it is in the processor's cache
             one.batch = page.batch
 
     def in_blocks(self, moved: Iterable[Moved]) -> None:
