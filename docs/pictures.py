@@ -72,7 +72,7 @@ async def _subscriber(address: str, folder: Path) -> None:
         await _until(pilot, lambda: "shipment" in _text(pilot))
         for topic, text in LIVE:
             await bob.publish(topic, text)
-        await _until(pilot, lambda: "21.6" in _text(pilot))
+        await _until(pilot, lambda: "21.6" in _text(pilot) and "peak 0/s" not in _text(pilot))
         _save(pilot, "subscriber")
 
 
