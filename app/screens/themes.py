@@ -14,7 +14,12 @@ DARK = Theme(
     surface="#161c22",
     panel="#1f2830",
     dark=True,
-    variables={"border-blurred": "#3d4954"},
+    variables={
+        "border-blurred": "#3d4954",
+        "scrollbar": "#3f7f88",
+        "scrollbar-hover": "#4a96a0",
+        "scrollbar-background": "#1f2830",
+    },
 )
 LIGHT = Theme(
     name="pubsub-light",
@@ -28,5 +33,10 @@ LIGHT = Theme(
     surface="#f2f5f7",
     panel="#e3e9ed",
     dark=False,
-    variables={"border-blurred": "#b8c2ca"},
+    variables={
+        "border-blurred": "#b8c2ca",
+        "scrollbar": "#4f8a95",
+        "scrollbar-hover": "#3d7682",
+        "scrollbar-background": "#e3e9ed",
+    },
 )
