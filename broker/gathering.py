@@ -56,6 +56,24 @@ class Run:
 
 
 @dataclass(slots=True, eq=False)
+class Alternating:
+    """Publishes that go from topic to topic, of which those to one topic are one run.
+
+    `topics` and `ids` have an entry a message, in the order asked.
+    """
+
+    topics: list[Topic]
+    ids: list[RequestId]
+    runs: dict[Topic, Run | ScatteredRun]
+
+    @property
+    def reply_seqs(self) -> list[int]:
+        """The seqs that answer its requests, once committed."""
+        seqs = {topic: iter(run.reply_seqs) for topic, run in self.runs.items()}
+        return [*map(next, map(seqs.__getitem__, self.topics))]
+
+
+@dataclass(slots=True, eq=False)
 class Ticket:
     """One session's share of a commit.
 
@@ -64,7 +82,8 @@ class Ticket:
     """
 
     settle: "Callable[[Ticket, RequestRefused | None], None]"
-    runs: list[Run | ScatteredRun] = field(default_factory=list)  # in the order asked
+    runs: list[Run | ScatteredRun] = field(default_factory=list)  # what its messages lie in
+    asked: list[Run | ScatteredRun | Alternating] = field(default_factory=list)  # in order
     size: int = 0  # bytes of memory its messages take
     producer: tuple[int, str] | None = None  # its account and name, where a producer sent them
 
@@ -111,23 +130,44 @@ class Gathering:
         ticket: Ticket,
     ) -> None:
         """Add messages to one topic: `ids` has one entry alone where they are a `whole`."""
+        ticket.asked.append(self._add(topic, account, messages, ids, whole, ticket))
+
+    def _add(
+        self,
+        topic: Topic,
+        account: Account,
+        messages: list[str],
+        ids: list[RequestId],
+        whole: bool,
+        ticket: Ticket,
+    ) -> Run | ScatteredRun:
         if topic in self._scattered_topics:  # which they come after
-            self._add_scattered(account, [topic] * len(messages), messages, ids, ticket)
-            return
+            return self._add_scattered(account, [topic] * len(messages), messages, ids, ticket)
         appended = self.topics.get(topic)
         if appended is None:
             appended = self.topics[topic] = TopicMessages(topic)
-        ticket.runs.append(Run(appended, len(appended.messages), ids, whole))
+        run = Run(appended, len(appended.messages), ids, whole)
+        ticket.runs.append(run)
         if whole:
             appended.wholes[len(appended.messages)] = len(appended.messages) + len(messages)
         appended.messages += messages
         appended.runs.append((account, len(messages)))
         self._count(messages, ids, ticket)
+        return run
+
+    def add_alternating(self, publishes: Publishes, account: Account, ticket: Ticket) -> None:
+        """Add messages that go from topic to topic."""
+        runs = {
+            topic: self._add(topic, account, messages, ids, False, ticket)
+            for topic, messages, ids in publishes.by_topic()
+        }
+        ticket.asked.append(Alternating(publishes.topics, publishes.ids, runs))
 
     def add_scattered(self, publishes: Publishes, account: Account, ticket: Ticket) -> None:
-        """Add messages to many topics, in order."""
+        """Add messages to many topics, few to each."""
         self._scattered_topics.update(publishes.topics)
-        self._add_scattered(account, publishes.topics, publishes.messages, publishes.ids, ticket)
+        topics, messages, ids = publishes.topics, publishes.messages, publishes.ids
+        ticket.asked.append(self._add_scattered(account, topics, messages, ids, ticket))
 
     def _add_scattered(
         self,
@@ -136,11 +176,12 @@ class Gathering:
         messages: list[str],
         ids: list[RequestId],
         ticket: Ticket,
-    ) -> None:
+    ) -> ScatteredRun:
         run = ScatteredRun(account, topics, messages, ids)
         self.scattered.append(run)
         ticket.runs.append(run)
         self._count(messages, ids, ticket)
+        return run
 
     def _count(self, messages: list[str], ids: list[RequestId], ticket: Ticket) -> None:
         size = RUN_OVERHEAD_BYTES + sum(map(len, messages))

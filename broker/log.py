@@ -127,7 +127,7 @@ class Log:
             gathering.mark(mark, ticket)
         return ticket
 
-    def append_scattered(
+    def append_alternating(
         self,
         account: Account,
         publishes: Publishes,
@@ -136,10 +136,16 @@ class Log:
         settle: Callable[[Ticket, RequestRefused | None], None],
         mark: ProducerMark | None = None,
     ) -> Ticket:
-        """Accept messages to many topics as `append` does; the store `scatters`."""
+        """Accept messages that go from topic to topic, as `append` does.
+
+        With a mark only where the store does not keep block by block.
+        """
         gathering = self._gathering()
         ticket = gathering.ticket(owner, settle)
-        gathering.add_scattered(publishes, account, ticket)
+        if self.scatters and publishes.scattered:
+            gathering.add_scattered(publishes, account, ticket)
+        else:
+            gathering.add_alternating(publishes, account, ticket)
         if mark is not None:
             gathering.mark(mark, ticket)
         return ticket

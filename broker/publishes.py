@@ -46,8 +46,6 @@ class Publishes:
 
     def by_topic(self) -> list[TopicRun]:
         """Return one run a topic, each in order."""
-        if self.turns == 1:
-            return [(self.topics[0], self.messages, self.ids)]
         sorted_: defaultdict[Topic, list[PublishMsg]] = defaultdict(list)
         for topic, request in zip(self.topics, self.requests, strict=True):
             sorted_[topic].append(request)

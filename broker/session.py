@@ -17,7 +17,7 @@ from broker.events import Event
 from broker.gathering import MOST_RUNS, Ticket
 from broker.hub import TAKEN_OVER, Hub, Work
 from broker.producer import Producer
-from broker.publishes import Publishes, TopicRun
+from broker.publishes import MANY_TOPICS, Publishes, TopicRun
 from broker.store.errors import StoreError, StoreRefused, Superseded
 from broker.store.interface import Account
 from broker.topics import Topic
@@ -368,16 +368,19 @@ class Session:
 
     def _hand_on(self, publishes: Publishes) -> int:
         """Give the log what is good, or the first of it; return how many messages that are."""
-        if self._hub.log.scatters and publishes.scattered:
+        if publishes.turns >= MANY_TOPICS and not (self.producer and self._by_block):
             self._accept(publishes.requests[-1].id)
-            self._append_scattered(publishes)
+            self._append_alternating(publishes)
             return len(publishes.topics)
-        # In version 1 all answers to one call are the same bytes, so what goes to a topic can
-        # be one run. In version 2 a run's ids lie together in the answer.
-        runs = publishes.by_topic() if self.version == 1 else publishes.in_order(MOST_RUNS)
+        runs = publishes.in_order(MOST_RUNS)
         self._accept(runs[-1][2][-1])
         self._append(runs)
         return sum(len(messages) for _, messages, _ in runs)
+
+    @property
+    def _by_block(self) -> bool:
+        """Whether the store keeps block by block, and with each what producers sent."""
+        return self._hub.log.limits.block.keep_whole
 
     def _accept(self, request_id: RequestId) -> None:
         if self.producer is not None:
@@ -420,10 +423,10 @@ class Session:
         )
         self._hold(ticket)
 
-    def _append_scattered(self, publishes: Publishes) -> None:
+    def _append_alternating(self, publishes: Publishes) -> None:
         assert self.account is not None
         mark = self.producer.mark() if self.producer else None
-        ticket = self._hub.log.append_scattered(
+        ticket = self._hub.log.append_alternating(
             self.account, publishes, owner=self, settle=self._settled, mark=mark
         )
         self._hold(ticket)
@@ -445,14 +448,14 @@ class Session:
     def _successes(self, ticket: Ticket) -> bytes:
         if self.version == 1:
             return SUCCESS_V1 * sum(len(run.ids) for run in ticket.runs)
-        ids = chain.from_iterable(run.ids for run in ticket.runs)
-        seqs = chain.from_iterable(run.reply_seqs for run in ticket.runs)
+        ids = chain.from_iterable(asked.ids for asked in ticket.asked)
+        seqs = chain.from_iterable(asked.reply_seqs for asked in ticket.asked)
         return published_lines(ids, seqs)
 
     def _say_refused(self, ticket: Ticket, refused: RequestRefused) -> None:
-        for run in ticket.runs:
-            self._count_refused(refused, len(run.ids))
-            for request_id in run.ids:
+        for asked in ticket.asked:
+            self._count_refused(refused, len(asked.ids))
+            for request_id in asked.ids:
                 self.peer.write(refusal(refused, request_id).line(self.version))
         if self.producer is not None:
             # Were a later publish stored, the refused ones would look like repeats when

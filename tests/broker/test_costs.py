@@ -13,8 +13,10 @@ from broker import Broker, Settings
 from broker.connection import Connection
 from broker.cursor import Cursor
 from broker.delivery import Reader
-from broker.gathering import Gathering
+from broker.gathering import Gathering, Run
 from broker.hub import Hub
+from broker.publishes import MANY_TOPICS
+from broker.scattering import ScatteredRun
 from broker.seldom import Seldom
 from broker.session import Session
 from broker.store.interface import Batch, NewBlock
@@ -111,30 +113,36 @@ async def test_a_publisher_is_answered_with_one_write_a_commit(writes: Counter[s
         await publisher.close()
 
 
+@pytest.mark.parametrize("version", [1, 2])
 async def test_alternating_between_topics_costs_a_run_a_topic_and_not_one_a_message(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, version: int
 ) -> None:
     calls: Counter[str] = Counter()
-    add, receive = Gathering.add, Session.receive
+    add, receive = Gathering._add, Session.receive
 
-    def counted_add(self: Gathering, *arguments: Any) -> None:
+    def counted_add(self: Gathering, *arguments: Any) -> Run | ScatteredRun:
         calls["runs"] += 1
-        add(self, *arguments)
+        return add(self, *arguments)
 
     def counted_receive(self: Session, lines: Any) -> None:
         calls["pieces"] += 1
         receive(self, lines)
 
     async with Broker(Settings(store_url="memory", port=0), MemoryStore()) as broker:
-        wire = await signed_in(broker, "shop@b.c", "publisher", version=1)
+        wire = await signed_in(broker, "shop@b.c", "publisher", version=version)
         for topic in "TU":
             assert (await wire.ask("create_topic", topic_name=topic))["action"] == "success"
-        monkeypatch.setattr(Gathering, "add", counted_add)
+        monkeypatch.setattr(Gathering, "_add", counted_add)
         monkeypatch.setattr(Session, "receive", counted_receive)
         for number in range(500):
-            wire.send("publish_msg", topic_name="TU"[number % 2], msg=f"{number}")
-        assert {reply["action"] for reply in await wire.read_many(500)} == {"success"}
-        assert 2 <= calls["runs"] <= 2 * calls["pieces"] < 500
+            wire.send("publish_msg", topic_name="TU"[number % 2], msg=f"{number}", id=number)
+        replies = await wire.read_many(500)
+        assert {reply["action"] for reply in replies} == {"success"}
+        if version == 2:
+            answered = [(reply["id"], reply["seq"]) for reply in replies]
+            assert answered == [(number, number // 2 + 1) for number in range(500)]
+        # Of a piece with few messages each may be a run.
+        assert 2 <= calls["runs"] < MANY_TOPICS * calls["pieces"] < 500
         reading = await subscribers_of(broker, 2, 1)
         for topic, first in (("T", 0), ("U", 1)):
             history = await reading[0].ask("history", topic_name=topic, after=0, limit=250)

@@ -160,7 +160,7 @@ def test_blocks_and_runs_get_their_seqs_from_the_commit() -> None:
         ("U", 3, 3),
     ]
     assert {block.committed_at for _, block in committed} == {NOON}
-    assert [run.reply_seqs[0] for run in ticket.runs] == [11, 1, 13, 2]
+    assert [run.reply_seqs[0] for run in ticket.asked] == [11, 1, 13, 2]
 
 
 def test_tickets_and_gathering_count_the_memory_of_their_messages() -> None:

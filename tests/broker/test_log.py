@@ -55,7 +55,7 @@ class Publisher:
         )
 
     def _settle(self, ticket: Ticket, refused: RequestRefused | None) -> None:
-        seqs = [seq for run in ticket.runs for seq in run.reply_seqs]
+        seqs = [seq for run in ticket.asked for seq in run.reply_seqs]
         self.settled.append(([], refused.reason) if refused else (seqs, None))
         self._bench.events.append("answered")
         self.settled_one.set()

@@ -16,7 +16,7 @@ from broker.publishes import MANY_TOPICS
 from broker.seldom import Seldom
 from broker.session import Session
 from broker.settings import Settings
-from broker.store.interface import NewBlock
+from broker.store.interface import Batch, Commit, NewBlock
 from protocol.frames import split_bodies
 from tests.doubles.memory_store import MemoryStore
 from tests.doubles.outlet import FakeOutlet
@@ -94,8 +94,10 @@ class Bench:
 
 
 @asynccontextmanager
-async def running(*, takes_scattered: bool = True) -> AsyncIterator[Bench]:
-    store = MemoryStore()
+async def running(
+    store: MemoryStore | None = None, *, takes_scattered: bool = True
+) -> AsyncIterator[Bench]:
+    store = store or MemoryStore()
     store.takes_scattered = takes_scattered
     bench = Bench(store)
     task = asyncio.ensure_future(bench.hub.log.run())
@@ -180,6 +182,25 @@ async def test_a_producer_that_goes_to_and_fro_between_two_topics_is_answered_in
     assert [(one["id"], one["seq"]) for one in answers] == [
         (1 + number, 1 + number // 2) for number in range(count)
     ]
+
+
+async def test_a_block_is_kept_with_few_ids_of_a_producer_that_goes_to_and_fro() -> None:
+    kept: list[int] = []  # ids, by commit
+
+    class ByBlock(MemoryStore):
+        block_bytes = 2**20
+
+        async def append(self, batch: Batch) -> Commit:
+            kept.append(sum(len(ids) for block in batch.blocks for ids in block.ids.values()))
+            return await super().append(batch)
+
+    async with running(ByBlock(), takes_scattered=False) as bench:
+        till = await bench.publisher(2, version=2, producer="till")
+        count = 2 * MOST_RUNS + 7
+        till.send(*[publish(number % 2, "x", id=1 + number) for number in range(count)])
+        await till.read(count)
+        assert sum(kept) == count
+        assert max(kept) <= MOST_RUNS
 
 
 async def test_subscribers_get_all_in_order_and_none_twice(bench: Bench) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from itertools import chain
 from unittest.mock import Mock
 
@@ -72,10 +73,10 @@ class Publisher:
         if refused is not None:
             self.refused.append(refused.reason)
             return
-        for run in ticket.runs:
-            assert len(run.ids) == len(run.reply_seqs)
-            self.ids += run.ids
-            self.seqs += run.reply_seqs
+        for asked in ticket.asked:
+            assert len(asked.ids) == len(asked.reply_seqs)
+            self.ids += asked.ids
+            self.seqs += asked.reply_seqs
 
 
 class Bench:
@@ -108,7 +109,7 @@ class Bench:
     def scatter(
         self, publisher: Publisher, sent: Publishes, mark: ProducerMark | None = None
     ) -> Ticket:
-        return self.log.append_scattered(
+        return self.log.append_alternating(
             publisher.account, sent, owner=publisher, settle=publisher.settle, mark=mark
         )
 
@@ -221,6 +222,10 @@ async def test_a_few_topics_become_blocks_as_ever() -> None:
         assert store.batches[0].scattered is None
         assert len(store.batches[0].blocks) == MANY_TOPICS - 1
         assert all(bench.cache.find(topic.name, 1) for topic in topics)
+        bench.scatter(shop, publishes(*[(topics[place % 2], "b") for place in range(40)]))
+        await bench.log.drain()
+        assert store.batches[1].scattered is None
+        assert [block.count for block in store.batches[1].blocks] == [20, 20]
 
 
 async def test_a_store_that_does_not_take_scattered_messages_is_given_none() -> None:
@@ -253,7 +258,9 @@ calls = st.lists(
     st.one_of(
         st.tuples(st.just("plain"), st.integers(0, 1), st.lists(st.integers(0, 5), max_size=1)),
         st.tuples(
-            st.just("scattered"), st.integers(0, 1), st.lists(st.integers(0, 29), min_size=1)
+            st.sampled_from(["alternating", "scattered"]),
+            st.integers(0, 1),
+            st.lists(st.integers(0, 29), min_size=1),
         ),
         st.tuples(st.just("whole"), st.integers(0, 1), st.lists(st.integers(0, 29), max_size=1)),
         st.tuples(st.just("commit"), st.just(0), st.just([0])),
@@ -274,13 +281,14 @@ async def carry_out(
         shops = [await bench.publisher("a@b.c"), await bench.publisher("b@b.c")]
         for number in listened:
             listen(topics[number])
-        for place, (kind, who, numbers) in enumerate([*calls, ("commit", 0, [0])]):
+        for place, (kind, who, some) in enumerate([*calls, ("commit", 0, [0])]):
+            numbers = [*some, *range(30)] if kind == "scattered" else some
             for part, number in enumerate(numbers or [0]):
                 if kind != "commit":
                     sent[number].append(f"{place}.{part}")
             if kind == "commit":
                 await bench.log.drain()
-            elif kind == "scattered" and scatters:
+            elif kind in ("alternating", "scattered") and scatters:
                 rows = [(topics[one], f"{place}.{part}") for part, one in enumerate(numbers)]
                 bench.scatter(shops[who], publishes(*rows))
             elif kind == "whole":
@@ -445,6 +453,24 @@ async def test_a_producer_that_is_outdated_takes_its_scattered_messages_with_it(
         assert depot.seqs == ([1, 2, *[1] * 19, 3] if joined else [1])
 
 
+def test_what_alternates_is_answered_in_the_order_asked_also_where_something_is_taken_out() -> None:
+    topics = [Topic(number, f"T{number}", 0) for number in range(3)]
+    account = Account(1, "shop@b.c", Role.PUBLISHER)
+    gathering, mine, other = Gathering(0.0), Ticket(Mock()), Ticket(Mock())
+    gathering.tickets = {1: mine, 2: other}
+    gathering.add_alternating(publishes((topics[0], "gone"), (topics[2], "gone")), account, other)
+    sent = publishes(*[(topics[place % 2], "x") for place in range(5)], first_id=7)
+    gathering.add_alternating(sent, account, mine)
+    gathering.take_out(BatchOutdated(frozenset([2])))
+    blocks = gathering.blocks(WIDE)
+    assert [(block.topic_name, block.count) for block in blocks] == [("T0", 3), ("T1", 2)]
+    assert [*gathering.committed(blocks, Commit([21, 1], datetime.now(UTC)))] != []
+    (asked,) = mine.asked
+    assert [*zip(asked.ids, asked.reply_seqs, strict=True)] == [
+        *((7, 21), (8, 1), (9, 22), (10, 2), (11, 23))
+    ]
+
+
 def test_where_the_scattered_messages_are_taken_out_what_is_left_becomes_blocks() -> None:
     topics = [Topic(number, f"T{number}", 0) for number in range(20)]
     account = Account(1, "shop@b.c", Role.PUBLISHER)
@@ -474,7 +500,8 @@ def test_of_scattered_messages_too_the_outdated_are_taken_out_and_the_rest_keeps
             sent += [(ticket, topic, f"{number}") for topic in rows]
         else:
             own = [(topic, f"{number}.{place}") for place, topic in enumerate(rows)]
-            gathering.add_scattered(publishes(*own), account, ticket)
+            add = data.draw(st.sampled_from([gathering.add_alternating, gathering.add_scattered]))
+            add(publishes(*own), account, ticket)
             sent += [(ticket, topic, text) for topic, text in own]
     outdated = BatchOutdated(frozenset(data.draw(st.sets(st.integers(0, 4), max_size=1))))
     gone = {id(ticket) for ticket in gathering.take_out(outdated)}
