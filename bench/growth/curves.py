@@ -12,7 +12,7 @@ import asyncpg
 from bench.dialect import Lines, Pubsub
 from bench.growth import filling
 from bench.growth.svg import Chart, Line
-from bench.messages import MARK, publish_v1, texts
+from bench.messages import MARK, publish_v1, publish_v2, texts
 from bench.processes import CpuTime, cpu_time
 from bench.progress import say
 from bench.publishers import Publishers
@@ -72,10 +72,11 @@ class InTurn(Pubsub):
     topics: int = 1
 
     def lines(self, topic: str, publisher: int, count: int) -> Lines:
+        publish = publish_v1 if self.version == 1 else publish_v2
         names = [filling.in_turn(topic, place) for place in range(self.topics)]
         messages = enumerate(texts(publisher, count))
         return Lines(
-            (publish_v1(names[number % len(names)], number, text) for number, text in messages),
+            (publish(names[number % len(names)], number, text) for number, text in messages),
             count,
         )
 
@@ -111,8 +112,8 @@ def _publish(target: OwnTarget, _: int, messages: int) -> Figures:
     return publishing(target, Pubsub(1), messages)
 
 
-def _publish_in_turn(target: OwnTarget, topics: int, messages: int) -> Figures:
-    return publishing(target, InTurn(1, topics), IN_TURN * messages)
+def _publish_in_turn(target: OwnTarget, topics: int, messages: int, version: int) -> Figures:
+    return publishing(target, InTurn(version, topics), IN_TURN * messages)
 
 
 def _sign_in(target: OwnTarget, _: int, __: int) -> Figures:
@@ -171,14 +172,17 @@ async def _nothing(connection: asyncpg.Connection, _: int) -> None:
 US = "microseconds of processor time a message"
 
 CURVES = [
-    Curve(
-        name="topics",
-        title="Publishing to all topics in turn, 1,000 in flight",
-        across="topics",
-        up=US,
-        points=(1, 10, 100, 1_000, 10_000),
-        fill=_topics,
-        measure=_publish_in_turn,
+    *(
+        Curve(
+            name=name,
+            title=f"Publishing to all topics in turn, 1,000 in flight, version {version}",
+            across="topics",
+            up=US,
+            points=(1, 10, 100, 1_000, 10_000),
+            fill=_topics,
+            measure=partial(_publish_in_turn, version=version),
+        )
+        for name, version in (("topics", 1), ("topics-v2", 2))
     ),
     Curve(
         name="subscriptions",
