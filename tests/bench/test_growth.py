@@ -41,10 +41,12 @@ def test_the_top_of_the_axis_is_round_and_not_below_the_largest() -> None:
     assert tops == {0: 1, 0.07: 0.075, 1: 1, 1.2: 1.5, 8.1: 10, 960: 1000}
 
 
-def test_messages_go_to_the_topics_in_turn() -> None:
-    lines = bytes(InTurn(1, 3).lines("T", 0, 7).between(0, 7)).splitlines()
+@pytest.mark.parametrize("version", [1, 2])
+def test_messages_go_to_the_topics_in_turn(version: int) -> None:
+    lines = bytes(InTurn(version, 3).lines("T", 0, 7).between(0, 7)).splitlines()
     places = [line.split(b'"topic_name":"T-')[1][:6] for line in lines]
     assert places == [b"%06d" % (number % 3) for number in range(7)]
+    assert [b'"id"' in line for line in lines] == [version == 2] * 7
 
 
 def test_each_curve_has_a_name_of_its_own_and_rises() -> None:
