@@ -288,6 +288,7 @@ class Log:
             self._looking.cancel()
 
     async def _finish_meanwhile(self, asked: "asyncio.Task[Commit | None]") -> Commit | None:
+        """Deliver what was stored before, and return what is `asked`."""
         try:
             await asyncio.sleep(0)  # so that the store is at work already
             self._finish_stored()

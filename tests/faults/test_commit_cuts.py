@@ -46,7 +46,7 @@ async def test_a_commit_cut_anywhere_is_stored_once_and_answered(database: str, 
             cut = proxy.cut(mark.encode(), **{part: share})
             answer = good(await shop.publish(mark))
             assert answer["seq"] == number * 2 + 1
-            assert cut.done.is_set()
+            assert cut.reached
             good(await shop.publish(f"after {number}"))
         await shop.check()
         await work_goes_on(broker.port)
@@ -68,7 +68,7 @@ async def test_many_publishers_share_a_commit_whose_answer_is_lost(database: str
                 text = f"message {number} of {turn}"
                 other.send("publish_msg", topic_name="T", msg=text, id=turn + 1)
         answers = [await other.read_many(10) for other in others]
-        assert cut.done.is_set()
+        assert cut.reached
         placed = {
             good(answer)["seq"]: f"message {number} of {turn}"
             for number, of_one in enumerate(answers)
@@ -112,7 +112,7 @@ async def test_a_cable_that_falls_silent_in_a_commit_costs_an_answer_and_nothing
     async with broker_behind(proxy) as broker, Shop.on(broker.port) as shop:
         cut = proxy.cut(b"silence", silent=True, **where)
         good(await shop.publish("silence"))
-        assert cut.done.is_set()
+        assert cut.reached
         good(await shop.publish("after it"))
         await shop.check()
         await work_goes_on(broker.port)
@@ -158,7 +158,7 @@ async def test_a_request_whose_statement_is_cut_is_answered_and_can_be_asked_aga
         cut = proxy.cut(mark.encode(), **where)
         refused = await wire.ask(action, **keys, version=2, id=1)
         assert (refused["reason"], refused["id"]) == ("store_unavailable", 1)
-        assert cut.done.is_set()
+        assert cut.reached
         again = await wire.ask(action, **keys, version=2, id=1)
         # Who was answered that the store is away does not know whether it was done.
         assert again.get("reason") in (None, "account_exists", "topic_exists")
