@@ -29,6 +29,7 @@ LEAST_PAYLOAD = 256 * 1024
 ROOM_BYTES = 64 * 1024  # of a message, for what stands beside a block's bodies
 USUAL_REPLICAS = 3
 POLL_S = 0.2
+GATHERING_S = 5.0  # servers that start know each other sooner
 ORPHAN_S = 3_600.0
 
 # What a stream of ours has to be like. Others may change what is not named here.
@@ -173,16 +174,24 @@ class Opening:
         )
 
     async def _make(self, config: dict[str, Any]) -> None:
-        try:
-            await self._streams.make(config)
-        except ApiRefused as error:
-            if error.code in (NO_SUITABLE_PEERS, REPLICAS_TOO_MANY):
-                raise StoreUnusable(
-                    f"NATS at {self._address} has too few servers to keep"
-                    f" {config['num_replicas']} replicas: {error}. Add servers, or say"
-                    " ?replicas=1 in --store."
-                ) from error
-            raise
+        """Make a stream. Of servers that start, their leader has not heard of all at once."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + min(self._wait_s, GATHERING_S)
+        while True:
+            try:
+                await self._streams.make(config)
+            except ApiRefused as error:
+                if error.code == NO_SUITABLE_PEERS and loop.time() < deadline:
+                    await asyncio.sleep(POLL_S)
+                    continue
+                if error.code in (NO_SUITABLE_PEERS, REPLICAS_TOO_MANY):
+                    raise StoreUnusable(
+                        f"NATS at {self._address} has too few servers to keep"
+                        f" {config['num_replicas']} replicas: {error}. Add servers, or say"
+                        " ?replicas=1 in --store."
+                    ) from error
+                raise
+            return
 
     def _compare(self, wanted: dict[str, Any], found: dict[str, Any]) -> None:
         differing = [key for key in _KEPT if found.get(key) != wanted[key]]

@@ -11,8 +11,10 @@ import pytest
 from bench.ports import free_ports
 from broker.store.errors import StoreUnusable
 from broker.store.interface import Account, TopicRecord
-from broker.store.jetstream import JetStreamStore
+from broker.store.jetstream import JetStreamStore, opening
 from broker.store.jetstream.address import Address, NotAnAddress
+from broker.store.jetstream.faults import NO_SUITABLE_PEERS, ApiRefused
+from broker.store.jetstream.streams import Streams
 from tests.broker.store.jetstream.conftest import Side, block
 from tests.nats import nats_server, needs_nats
 
@@ -112,6 +114,32 @@ async def test_a_permission_that_is_lacking_is_told(tmp_path: Path) -> None:
         told = await refused(f"nats://pubsub:secret@{server.address}")
         assert "lacks a permission" in told
         assert "$JS.API.STREAM.CREATE".lower() in told
+
+
+@pytest.mark.parametrize("soon", [True, False])
+async def test_servers_that_do_not_know_each_other_yet_are_waited_for_but_not_for_long(
+    jetstream: str, monkeypatch: pytest.MonkeyPatch, soon: bool
+) -> None:
+    monkeypatch.setattr(opening, "POLL_S", 0.01)
+    asked: list[str] = []
+    make = Streams.make
+
+    async def nobody_yet(streams: Streams, config: dict[str, Any]) -> None:
+        asked.append(config["name"])
+        if not soon or len(asked) < 3:
+            raise ApiRefused(NO_SUITABLE_PEERS, "no suitable peers for placement")
+        await make(streams, config)
+
+    monkeypatch.setattr(Streams, "make", nobody_yet)
+    if soon:
+        store = JetStreamStore(jetstream)
+        await store.open()
+        await store.close()
+        assert asked[0] == asked[1] == asked[2]
+    else:
+        monkeypatch.setattr(opening, "GATHERING_S", 0.1)
+        assert "too few servers to keep 1 replicas" in await refused(jetstream)
+        assert len(asked) > 1
 
 
 async def test_more_replicas_than_servers_are_told(jetstream: str) -> None:
