@@ -20,6 +20,7 @@ from protocol.frames import split_bodies
 from protocol.names import Role
 from protocol.reasons import Reason, RequestRefused
 from tests.doubles.memory_store import MemoryStore
+from tests.wire import until
 
 pytestmark = pytest.mark.usefixtures("quick_retries")
 
@@ -178,6 +179,27 @@ async def test_a_commit_takes_all_that_came_while_the_one_before_it_was_in_fligh
         assert bench.delivered == [("T", 1, ["a"]), ("T", 2, ["b", "c", "d"]), ("U", 1, ["1", "2"])]
         assert shop.settled == [([1], None), ([2, 1, 2, 4], None)]
         assert depot.settled == [([3], None)]
+
+
+async def test_a_log_that_is_cancelled_while_it_delivers_leaves_no_append_at_work() -> None:
+    class Stuck(MemoryStore):
+        async def append(self, batch: Batch) -> Commit:
+            commit = await super().append(batch)
+            if self.appends == 2:
+                await asyncio.Event().wait()
+            return commit
+
+    store = Stuck()
+    async with running(store=store) as bench:
+        topic, shop = await bench.topic(), await bench.publisher()
+        store.hold()
+        shop.publish(topic, "a")
+        await store.held.wait()
+        shop.publish(topic, "b")
+        store.release()
+        await until(lambda: shop.settled == [([1], None)])
+        assert store.appends == 2
+    assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 async def test_what_is_published_upon_an_answer_is_committed_too() -> None:
