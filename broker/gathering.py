@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import repeat
 
 from broker.block import Block
-from broker.publishes import FEW_MESSAGES, MANY_TOPICS, Publishes
+from broker.publishes import FEW_MESSAGES, MANY_TOPICS, Publishes, TopicRun
 from broker.scattering import NOTHING_SCATTERED, Page, ScatteredRun
 from broker.store.errors import BatchOutdated
 from broker.store.interface import Account, Batch, Commit, NewBlock, ProducerMark
@@ -82,10 +82,17 @@ class Ticket:
     """
 
     settle: "Callable[[Ticket, RequestRefused | None], None]"
-    runs: list[Run | ScatteredRun] = field(default_factory=list)  # what its messages lie in
     asked: list[Run | ScatteredRun | Alternating] = field(default_factory=list)  # in order
     size: int = 0  # bytes of memory its messages take
     producer: tuple[int, str] | None = None  # its account and name, where a producer sent them
+
+    @property
+    def runs(self) -> list[Run | ScatteredRun]:
+        """What its messages lie in."""
+        found: list[Run | ScatteredRun] = []
+        for asked in self.asked:
+            found += asked.runs.values() if isinstance(asked, Alternating) else [asked]
+        return found
 
     def names(self, outdated: BatchOutdated) -> bool:
         """Whether something of this is what a batch cannot be stored with."""
@@ -130,37 +137,28 @@ class Gathering:
         ticket: Ticket,
     ) -> None:
         """Add messages to one topic: `ids` has one entry alone where they are a `whole`."""
-        ticket.asked.append(self._add(topic, account, messages, ids, whole, ticket))
+        ticket.asked.append(self._add((topic, messages, ids), account, whole, ticket))
 
     def _add(
-        self,
-        topic: Topic,
-        account: Account,
-        messages: list[str],
-        ids: list[RequestId],
-        whole: bool,
-        ticket: Ticket,
+        self, run: TopicRun, account: Account, whole: bool, ticket: Ticket
     ) -> Run | ScatteredRun:
+        topic, messages, ids = run
         if topic in self._scattered_topics:  # which they come after
             return self._add_scattered(account, [topic] * len(messages), messages, ids, ticket)
         appended = self.topics.get(topic)
         if appended is None:
             appended = self.topics[topic] = TopicMessages(topic)
-        run = Run(appended, len(appended.messages), ids, whole)
-        ticket.runs.append(run)
+        made = Run(appended, len(appended.messages), ids, whole)
         if whole:
             appended.wholes[len(appended.messages)] = len(appended.messages) + len(messages)
         appended.messages += messages
         appended.runs.append((account, len(messages)))
         self._count(messages, ids, ticket)
-        return run
+        return made
 
     def add_alternating(self, publishes: Publishes, account: Account, ticket: Ticket) -> None:
         """Add messages that go from topic to topic."""
-        runs = {
-            topic: self._add(topic, account, messages, ids, False, ticket)
-            for topic, messages, ids in publishes.by_topic()
-        }
+        runs = {run[0]: self._add(run, account, False, ticket) for run in publishes.by_topic()}
         ticket.asked.append(Alternating(publishes.topics, publishes.ids, runs))
 
     def add_scattered(self, publishes: Publishes, account: Account, ticket: Ticket) -> None:
@@ -179,7 +177,6 @@ class Gathering:
     ) -> ScatteredRun:
         run = ScatteredRun(account, topics, messages, ids)
         self.scattered.append(run)
-        ticket.runs.append(run)
         self._count(messages, ids, ticket)
         return run
 

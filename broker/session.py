@@ -17,7 +17,7 @@ from broker.events import Event
 from broker.gathering import MOST_RUNS, Ticket
 from broker.hub import TAKEN_OVER, Hub, Work
 from broker.producer import Producer
-from broker.publishes import MANY_TOPICS, Publishes, TopicRun
+from broker.publishes import Publishes, TopicRun
 from broker.store.errors import StoreError, StoreRefused, Superseded
 from broker.store.interface import Account
 from broker.topics import Topic
@@ -368,7 +368,7 @@ class Session:
 
     def _hand_on(self, publishes: Publishes) -> int:
         """Give the log what is good, or the first of it; return how many messages that are."""
-        if publishes.turns >= MANY_TOPICS and not (self.producer and self._by_block):
+        if publishes.turns > 1 and not self._kept_with_ids:
             self._accept(publishes.requests[-1].id)
             self._append_alternating(publishes)
             return len(publishes.topics)
@@ -378,9 +378,9 @@ class Session:
         return sum(len(messages) for _, messages, _ in runs)
 
     @property
-    def _by_block(self) -> bool:
-        """Whether the store keeps block by block, and with each what producers sent."""
-        return self._hub.log.limits.block.keep_whole
+    def _kept_with_ids(self) -> bool:
+        """Whether the store keeps with each block which publishes of this producer are in it."""
+        return self.producer is not None and self._hub.log.limits.block.keep_whole
 
     def _accept(self, request_id: RequestId) -> None:
         if self.producer is not None:
@@ -447,7 +447,7 @@ class Session:
 
     def _successes(self, ticket: Ticket) -> bytes:
         if self.version == 1:
-            return SUCCESS_V1 * sum(len(run.ids) for run in ticket.runs)
+            return SUCCESS_V1 * sum(len(asked.ids) for asked in ticket.asked)
         ids = chain.from_iterable(asked.ids for asked in ticket.asked)
         seqs = chain.from_iterable(asked.reply_seqs for asked in ticket.asked)
         return published_lines(ids, seqs)
