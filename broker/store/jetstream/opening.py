@@ -180,18 +180,17 @@ class Opening:
         while True:
             try:
                 await self._streams.make(config)
+                return
             except ApiRefused as error:
-                if error.code == NO_SUITABLE_PEERS and loop.time() < deadline:
-                    await asyncio.sleep(POLL_S)
-                    continue
-                if error.code in (NO_SUITABLE_PEERS, REPLICAS_TOO_MANY):
+                if error.code not in (NO_SUITABLE_PEERS, REPLICAS_TOO_MANY):
+                    raise
+                if error.code == REPLICAS_TOO_MANY or loop.time() >= deadline:
                     raise StoreUnusable(
                         f"NATS at {self._address} has too few servers to keep"
                         f" {config['num_replicas']} replicas: {error}. Add servers, or say"
                         " ?replicas=1 in --store."
                     ) from error
-                raise
-            return
+            await asyncio.sleep(POLL_S)
 
     def _compare(self, wanted: dict[str, Any], found: dict[str, Any]) -> None:
         differing = [key for key in _KEPT if found.get(key) != wanted[key]]
